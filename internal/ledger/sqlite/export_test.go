@@ -1,0 +1,32 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
+
+// Exec runs one statement within an operation of the writer.
+type Exec func(query string, args ...any) error
+
+// Write runs an operation through the writer.
+func (l *Ledger) Write(ctx context.Context, do func(Exec) error) error {
+	return l.writer.do(ctx, "ledger.test", func(ctx context.Context, t *tx) error {
+		return do(func(query string, args ...any) error {
+			_, err := t.exec(ctx, query, args...)
+			return err
+		})
+	})
+}
+
+// Queued returns how many operations wait for the writer.
+func (l *Ledger) Queued() int { return len(l.writer.queue) }
+
+// Readers returns the connections that cannot write.
+func (l *Ledger) Readers() *sql.DB { return l.readers }
+
+// MaxQueued is how many operations may wait.
+const MaxQueued = maxQueued
+
+// CommitFault classifies an error of COMMIT that says nothing.
+func CommitFault() error { return classifyCommit("ledger.test", errors.New("connection reset")) }

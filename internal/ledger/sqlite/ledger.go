@@ -1,0 +1,120 @@
+// Package sqlite keeps the ledger in one SQLite file.
+//
+// All writes of a process go through one goroutine, which commits many
+// operations at once; reads use connections of their own. Several processes
+// may open the same file: SQLite's own lock lets one of them write at a time.
+// The file must be on a local disk, because write-ahead logging needs memory
+// that its users share.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/rewardflow/rewardflow/internal/ledger"
+)
+
+// Ledger is a ledger.Ledger in a SQLite file. Open makes one.
+type Ledger struct {
+	writer  *writer
+	writers *sql.DB
+	readers *sql.DB
+	now     func() time.Time
+
+	closeOnce sync.Once
+	closeErr  error
+}
+
+var _ ledger.Ledger = (*Ledger)(nil)
+
+// Options are what Open may be told. The zero value is ready for use.
+type Options struct {
+	// Now is the clock for everything that the caller does not date itself;
+	// time.Now when nil.
+	Now func() time.Time
+	// Logger hears of bugs and broken connections; nothing is logged when nil.
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Ping implements ledger.Ledger. It commits a row and its removal together,
+// so that a full disk and a lost lock are noticed, and nothing stays behind.
+func (l *Ledger) Ping(ctx context.Context) error {
+	return l.writer.do(ctx, "ledger.ping", func(ctx context.Context, t *tx) error {
+		if _, err := t.exec(ctx, `INSERT INTO ping (at) VALUES (?)`, millis(t.now)); err != nil {
+			return err
+		}
+		_, err := t.exec(ctx, `DELETE FROM ping`)
+		return err
+	})
+}
+
+// Close lets what is queued finish, and closes the file. Later calls return
+// what the first one did.
+func (l *Ledger) Close() error {
+	l.closeOnce.Do(func() {
+		l.writer.close()
+		// The writer's connection goes last: it empties the write-ahead log.
+		readErr := l.readers.Close()
+		l.closeErr = l.writers.Close()
+		if l.closeErr == nil {
+			l.closeErr = readErr
+		}
+		l.closeErr = classify("ledger.close", l.closeErr)
+	})
+	return l.closeErr
+}
+
+// write runs one operation through the writer and returns its result, once it
+// is committed.
+func write[T any](ctx context.Context, l *Ledger, op string, do func(context.Context, *tx) (T, error)) (T, error) {
+	var none T
+	out := new(T)
+	err := l.writer.do(ctx, op, func(ctx context.Context, t *tx) (err error) {
+		*out, err = do(ctx, t)
+		return err
+	})
+	if err != nil {
+		// After an error the operation may still be running: out is not ours.
+		return none, err
+	}
+	return *out, nil
+}
+
+// read runs a query on a connection that cannot write.
+func read[T any](ctx context.Context, l *Ledger, op string, do func(context.Context, querier) (T, error)) (T, error) {
+	out, err := do(ctx, pool{l.readers})
+	if err != nil {
+		var none T
+		return none, classify(op, err)
+	}
+	return out, nil
+}
+
+// snapshot is read for a result that is made of several queries: all of them
+// see the same state.
+func snapshot[T any](ctx context.Context, l *Ledger, op string, do func(context.Context, querier) (T, error)) (T, error) {
+	var none T
+	transaction, err := l.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return none, classify(op, err)
+	}
+	defer func() { _ = transaction.Rollback() }()
+	out, err := do(ctx, readOnly{transaction})
+	if err != nil {
+		return none, classify(op, err)
+	}
+	return out, nil
+}

@@ -1,0 +1,85 @@
+package sqlite_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/ledger/ledgertest"
+	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
+	"github.com/rewardflow/rewardflow/internal/reward"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestLedger(t *testing.T) {
+	t.Parallel()
+
+	var mu sync.Mutex
+	paths := make(map[string]string)
+	pathOf := func(t *testing.T) string {
+		t.Helper()
+		mu.Lock()
+		defer mu.Unlock()
+		if paths[t.Name()] == "" {
+			paths[t.Name()] = filepath.Join(t.TempDir(), "ledger.db")
+		}
+		return paths[t.Name()]
+	}
+	ledgertest.Run(t, func(t *testing.T, now func() time.Time) ledger.Ledger {
+		t.Helper()
+		return open(t, pathOf(t), sqlite.Options{Now: now})
+	})
+}
+
+// open opens a ledger that is closed with the test.
+func open(t testing.TB, path string, opts sqlite.Options) *sqlite.Ledger {
+	t.Helper()
+	l, err := sqlite.Open(context.Background(), path, opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	return l
+}
+
+func event(id int64) ledger.Event {
+	return ledger.Event{
+		Type: "fulfilment_pending", Dedupe: fmt.Sprint(id), EventID: fmt.Sprint(id), Dispatch: true,
+		Reward: &ledger.Claimed{Reward: reward.Reward{
+			ID:       reward.ID(id),
+			Quantity: reward.Quantity{Amount: 3, Unit: reward.FreeMonths},
+			Promoter: reward.Promoter{ID: id % 1000, CustID: "cust-7", Email: "promoter@example.com"},
+			Campaign: reward.Campaign{ID: 17476, Name: "Spring"},
+		}},
+		Body: fmt.Appendf(nil, `{"id":%d,"type":"fulfilment_pending","data":{"amount":3,"unit":"free_months"}}`, id),
+	}
+}
+
+// BenchmarkAccept reports how many events are committed in a second when 256
+// of them arrive at once.
+func BenchmarkAccept(b *testing.B) {
+	l := open(b, filepath.Join(b.TempDir(), "ledger.db"), sqlite.Options{})
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range 256 {
+		wg.Go(func() {
+			for id := next.Add(1); id <= int64(b.N); id = next.Add(1) {
+				if _, err := l.Accept(context.Background(), event(id), time.Minute); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "accepts/s")
+}

@@ -1,0 +1,60 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/pressly/goose/v3"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrate applies what is missing. Several processes may start on one new
+// file at once: each migration is one transaction, so one of them wins and
+// the others find it applied when they look again.
+func migrate(ctx context.Context, db *sql.DB, path string) error {
+	const rounds = 20
+	var err error
+	for range rounds {
+		if err = migrateOnce(ctx, db, path); err == nil || ctx.Err() != nil {
+			return err
+		}
+		if isRefusal(err) {
+			return err
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
+	return err
+}
+
+func migrateOnce(ctx context.Context, db *sql.DB, path string) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return openFault(path, err)
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return openFault(path, err)
+	}
+	current, known, err := provider.GetVersions(ctx)
+	if err != nil {
+		return openFault(path, err)
+	}
+	if current > known {
+		return refuse(path, fmt.Sprintf(
+			"its schema has version %d and this program knows versions up to %d; use a newer rewardflow", current, known))
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return openFault(path, err)
+	}
+	return nil
+}

@@ -1,0 +1,203 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/payout"
+	"github.com/rewardflow/rewardflow/internal/reward"
+)
+
+const (
+	defaultLimit = 50
+	maxLimit     = 500
+)
+
+const selectRecord = `SELECT r.id, r.amount, r.unit, r.currency, r.promoter_id, r.promoter_cust_id, r.promoter_email,
+	r.campaign_id, r.campaign_name, r.defect, r.verified, r.status, r.reason, r.provider, r.digest, r.policy_version,
+	r.rule, r.approvals, r.role, r.hold_until, r.next_timer, r.received_at, r.updated_at,
+	r.closing_by, r.close_call, r.close_fence, r.close_deadline, r.closed_at, coalesce(p.paid_at, 0)
+	FROM rewards r LEFT JOIN payouts p ON p.reward_id = r.id`
+
+func scanRecord(row scanner) (ledger.Record, error) {
+	var r ledger.Record
+	var holdUntil, nextTimer, receivedAt, updatedAt, deadline, closedAt, paidAt int64
+	err := row.Scan(&r.Reward.ID, &r.Reward.Quantity.Amount, &r.Reward.Quantity.Unit, &r.Reward.Quantity.Currency,
+		&r.Reward.Promoter.ID, &r.Reward.Promoter.CustID, &r.Reward.Promoter.Email,
+		&r.Reward.Campaign.ID, &r.Reward.Campaign.Name, &r.Defect, &r.Verified, &r.Status, &r.Reason,
+		&r.Provider, &r.Digest, &r.PolicyVersion, &r.Rule, &r.Approvals, &r.Role,
+		&holdUntil, &nextTimer, &receivedAt, &updatedAt,
+		&r.Closing.By, &r.Closing.Call, &r.Closing.Fence, &deadline, &closedAt, &paidAt)
+	r.HoldUntil, r.NextTimer = fromMillis(holdUntil), fromMillis(nextTimer)
+	r.ReceivedAt, r.UpdatedAt = fromMillis(receivedAt), fromMillis(updatedAt)
+	r.Closing.Deadline, r.Closing.ClosedAt = fromMillis(deadline), fromMillis(closedAt)
+	r.Closing.PaidAt = fromMillis(paidAt)
+	return r, err
+}
+
+// record returns fault.NotFound when there is no such reward.
+func record(ctx context.Context, q querier, id reward.ID) (ledger.Record, error) {
+	r, err := scanRecord(q.queryRow(ctx, selectRecord+` WHERE r.id = ?`, id))
+	return r, orUnknownReward(err, id)
+}
+
+// orUnknownReward turns "no row" into fault.NotFound.
+func orUnknownReward(err error, id reward.ID) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return notFound("ledger.reward", fmt.Sprintf("the ledger has no reward %d", id))
+	}
+	return err
+}
+
+// Reward implements ledger.Rewards.
+func (l *Ledger) Reward(ctx context.Context, id reward.ID) (ledger.Record, error) {
+	return read(ctx, l, "ledger.reward", func(ctx context.Context, q querier) (ledger.Record, error) {
+		return record(ctx, q, id)
+	})
+}
+
+// ListRewards implements ledger.Rewards.
+func (l *Ledger) ListRewards(ctx context.Context, f ledger.Filter) ([]ledger.Record, error) {
+	where, args := conditions(f)
+	limit := f.Limit
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	query := selectRecord + where + ` ORDER BY r.received_at DESC, r.id DESC LIMIT ?`
+	args = append(args, min(limit, maxLimit))
+	return read(ctx, l, "ledger.list_rewards", func(ctx context.Context, q querier) ([]ledger.Record, error) {
+		rows, err := q.query(ctx, query, args...)
+		return collect(rows, err, scanRecord)
+	})
+}
+
+// conditions returns the WHERE clause of a filter. It is built of constant
+// words only; every value is an argument.
+func conditions(f ledger.Filter) (string, []any) {
+	var terms []string
+	var args []any
+	add := func(term string, values ...any) {
+		terms = append(terms, term)
+		args = append(args, values...)
+	}
+	if len(f.Statuses) > 0 {
+		add(`r.status IN (?` + strings.Repeat(`, ?`, len(f.Statuses)-1) + `)`)
+		for _, status := range f.Statuses {
+			args = append(args, status)
+		}
+	}
+	if f.Promoter != 0 {
+		add(`r.promoter_id = ?`, f.Promoter)
+	}
+	if f.Unit != "" {
+		add(`r.unit = ?`, f.Unit)
+	}
+	if f.Before != (ledger.Cursor{}) {
+		add(`(r.received_at, r.id) < (?, ?)`, millis(f.Before.ReceivedAt), f.Before.ID)
+	}
+	if !f.UpdatedBefore.IsZero() {
+		add(`r.updated_at < ?`, millis(f.UpdatedBefore))
+	}
+	if len(terms) == 0 {
+		return "", nil
+	}
+	return ` WHERE ` + strings.Join(terms, ` AND `), args
+}
+
+// LatestClaim implements ledger.Rewards.
+func (l *Ledger) LatestClaim(ctx context.Context, id reward.ID) (ledger.Claimed, error) {
+	return read(ctx, l, "ledger.latest_claim", func(ctx context.Context, q querier) (ledger.Claimed, error) {
+		return latestClaim(ctx, q, id)
+	})
+}
+
+func latestClaim(ctx context.Context, q querier, id reward.ID) (ledger.Claimed, error) {
+	var c ledger.Claimed
+	var claim []byte
+	err := q.queryRow(ctx, `SELECT claim, defect FROM rewards WHERE id = ?`, id).Scan(&claim, &c.Defect)
+	if err != nil {
+		return ledger.Claimed{}, orUnknownReward(err, id)
+	}
+	return c, json.Unmarshal(claim, &c.Reward)
+}
+
+// Changes implements ledger.Rewards.
+func (l *Ledger) Changes(ctx context.Context, id reward.ID) ([]ledger.Change, error) {
+	return listOf(ctx, l, "ledger.changes", id, `SELECT at, from_status, to_status, reason, actor
+		FROM changes WHERE reward_id = ? ORDER BY id`, func(row scanner) (ledger.Change, error) {
+		var c ledger.Change
+		var at int64
+		err := row.Scan(&at, &c.From, &c.To, &c.Reason, &c.Actor)
+		c.At = fromMillis(at)
+		return c, err
+	})
+}
+
+// Deliveries implements ledger.Rewards.
+func (l *Ledger) Deliveries(ctx context.Context, id reward.ID) ([]ledger.Delivery, error) {
+	return listOf(ctx, l, "ledger.deliveries", id, `SELECT d.at, i.type, i.event_id, d.answer, d.duplicate, i.workflow_id, i.dispatched_at
+		FROM deliveries d JOIN inbox i ON i.id = d.inbox_id
+		WHERE d.reward_id = ? AND d.reward_id <> 0 ORDER BY d.id`, func(row scanner) (ledger.Delivery, error) {
+		var d ledger.Delivery
+		var at, dispatchedAt int64
+		err := row.Scan(&at, &d.Type, &d.EventID, &d.Answer, &d.Duplicate, &d.WorkflowID, &dispatchedAt)
+		d.At, d.DispatchedAt = fromMillis(at), fromMillis(dispatchedAt)
+		return d, err
+	})
+}
+
+// listOf reads rows that belong to a reward, which must exist.
+func listOf[T any](
+	ctx context.Context, l *Ledger, op string, id reward.ID, query string, scan func(scanner) (T, error),
+) ([]T, error) {
+	return read(ctx, l, op, func(ctx context.Context, q querier) ([]T, error) {
+		if _, err := statusOfReward(ctx, q, id); err != nil {
+			return nil, err
+		}
+		rows, err := q.query(ctx, query, id)
+		return collect(rows, err, scan)
+	})
+}
+
+// Summary implements ledger.Rewards.
+func (l *Ledger) Summary(ctx context.Context) ([]ledger.Total, []ledger.PaidTotal, error) {
+	totals, err := read(ctx, l, "ledger.summary", totalsByStatus)
+	if err != nil {
+		return nil, nil, err
+	}
+	paid, err := read(ctx, l, "ledger.summary", paidTotals)
+	return totals, paid, err
+}
+
+func totalsByStatus(ctx context.Context, q querier) ([]ledger.Total, error) {
+	rows, err := q.query(ctx, `SELECT status, count(*), min(status_since) FROM rewards GROUP BY status`)
+	totals, err := collect(rows, err, func(row scanner) (ledger.Total, error) {
+		var t ledger.Total
+		var oldest int64
+		err := row.Scan(&t.Status, &t.Count, &oldest)
+		t.Oldest = fromMillis(oldest)
+		return t, err
+	})
+	order := reward.Statuses()
+	slices.SortFunc(totals, func(a, b ledger.Total) int {
+		return slices.Index(order, a.Status) - slices.Index(order, b.Status)
+	})
+	return totals, err
+}
+
+func paidTotals(ctx context.Context, q querier) ([]ledger.PaidTotal, error) {
+	rows, err := q.query(ctx, `SELECT g.unit, g.currency, count(*), sum(g.amount)
+		FROM payouts p JOIN payout_generations g ON g.reward_id = p.reward_id AND g.generation = p.generation
+		WHERE p.state = ? GROUP BY g.unit, g.currency ORDER BY g.unit, g.currency`, payout.Paid)
+	return collect(rows, err, func(row scanner) (ledger.PaidTotal, error) {
+		var t ledger.PaidTotal
+		err := row.Scan(&t.Unit, &t.Currency, &t.Count, &t.Amount)
+		return t, err
+	})
+}
