@@ -1,0 +1,201 @@
+// Package config reads rewardflow.yaml and the environment into one checked
+// value.
+//
+// Every mistake is reported at once, with its place, the key, what is allowed
+// there and the variable that sets it. What Load returns can be wired without
+// further checks. docs/configuration.md describes every key for operators.
+package config
+
+import (
+	"time"
+
+	"github.com/rewardflow/rewardflow/internal/policy"
+	"github.com/rewardflow/rewardflow/internal/reward"
+)
+
+// Config is the whole configuration. Its secrets print as "***".
+type Config struct {
+	// Listen is the address of the HTTP server, as host:port.
+	Listen string `yaml:"listen"`
+	// DataDir holds everything that one machine keeps.
+	DataDir string `yaml:"data_dir"`
+	// Database is DatabaseSQLite; nothing else is supported yet.
+	Database      string              `yaml:"database"`
+	Temporal      Temporal            `yaml:"temporal"`
+	FirstPromoter FirstPromoter       `yaml:"firstpromoter"`
+	Providers     map[string]Provider `yaml:"providers"`
+	// Routes choose the provider; the first match wins. A reward that no route
+	// matches waits in attention.
+	Routes []Route `yaml:"routes"`
+	// Policy holds the rules; Load has checked that they compile.
+	Policy        []policy.Rule  `yaml:"policy"`
+	Approvals     Approvals      `yaml:"approvals"`
+	Brake         Brake          `yaml:"brake"`
+	Operators     []Operator     `yaml:"operators"`
+	Notifications []Notification `yaml:"notifications"`
+
+	// warnings are what validation found odd and not wrong.
+	warnings []string
+}
+
+// DatabaseSQLite is the value of Config.Database for the file
+// <data_dir>/ledger.db.
+const DatabaseSQLite = "sqlite"
+
+// Temporal is what rewardflow adds to Temporal's own TEMPORAL_* variables,
+// which name the server, the namespace and the credentials.
+type Temporal struct {
+	TaskQueue string `yaml:"task_queue"`
+}
+
+// FirstPromoter is the account whose rewards are fulfilled.
+type FirstPromoter struct {
+	// BaseURL is the v1 API, without a slash at its end.
+	BaseURL string `yaml:"base_url"`
+	APIKey  Secret `yaml:"api_key"`
+	// WebhookSecret is the last part of the webhook URL's path: 32 characters
+	// or more that need no escaping there.
+	WebhookSecret Secret `yaml:"webhook_secret"`
+	// BasicAuth is "user:password", and empty when the webhook has none.
+	BasicAuth         Secret `yaml:"basic_auth"`
+	RequestsPerMinute int    `yaml:"requests_per_minute"`
+	// CloseByAnswerAfter is how long a paid reward waits for the API before an
+	// answer to a re-fired event may close it.
+	CloseByAnswerAfter time.Duration `yaml:"close_by_answer_after"`
+}
+
+// The provider types that are supported.
+const (
+	ProviderWebhook = "webhook"
+	ProviderManual  = "manual"
+)
+
+// Provider is one configured provider.
+type Provider struct {
+	Type string `yaml:"type"`
+	// URL takes the payouts of a webhook provider. It holds no credentials.
+	URL    string `yaml:"url"`
+	Secret Secret `yaml:"secret"`
+	// Secrets sign as well while a secret is being changed; usually empty.
+	Secrets              []Secret      `yaml:"secrets"`
+	AllowPrivateNetworks bool          `yaml:"allow_private_networks"`
+	Timeout              time.Duration `yaml:"timeout"`
+}
+
+// Route says which provider pays which rewards. Zero fields match everything.
+type Route struct {
+	Unit     reward.Unit `yaml:"unit"`
+	Campaign int64       `yaml:"campaign"`
+	// Currency is what cash is paid in, an ISO 4217 code. It does not select:
+	// FirstPromoter's events name no currency. Only, and always, with cash.
+	Currency string `yaml:"currency"`
+	// Provider is the name of a configured provider.
+	Provider string `yaml:"provider"`
+}
+
+// Matches reports whether the route takes rewards of the unit in the campaign.
+func (r Route) Matches(unit reward.Unit, campaign int64) bool {
+	return (r.Unit == "" || r.Unit == unit) && (r.Campaign == 0 || r.Campaign == campaign)
+}
+
+// What happens to a decision that carries no proven identity.
+const (
+	UnverifiedAccept = "accept"
+	UnverifiedIgnore = "ignore"
+)
+
+// Approvals says how long people may take, and whose word counts. The times
+// count from when people were asked, and rise: RemindAfter, EscalateAfter,
+// HoldAfter.
+type Approvals struct {
+	RemindAfter   time.Duration `yaml:"remind_after"`
+	EscalateAfter time.Duration `yaml:"escalate_after"`
+	HoldAfter     time.Duration `yaml:"hold_after"`
+	// Unverified is UnverifiedAccept or UnverifiedIgnore. Where the file says
+	// nothing, it is accept while there are no operators, and ignore otherwise.
+	Unverified string `yaml:"unverified"`
+}
+
+// Limits are amounts by unit; cash stands under its currency, in minor units.
+type Limits map[string]int64
+
+// Brake holds the caps. A unit without an entry has none. Days are UTC days.
+type Brake struct {
+	MaxSingle            Limits `yaml:"max_single"`
+	MaxPerDay            Limits `yaml:"max_per_day"`
+	MaxPerPromoterPerDay Limits `yaml:"max_per_promoter_per_day"`
+	MaxPerCampaignPerDay Limits `yaml:"max_per_campaign_per_day"`
+}
+
+// Operator is a person or program that may use the operator API.
+type Operator struct {
+	Name string `yaml:"name"`
+	// TokenSHA256 is the SHA-256 of the API token, 64 hexadecimal digits in
+	// lower case.
+	TokenSHA256 string `yaml:"token_sha256"`
+	// Roles are among Roles().
+	Roles []string `yaml:"roles"`
+}
+
+// Roles returns the roles that an operator can hold.
+func Roles() []string { return []string{"viewer", "approver", "finance", "operator", "admin"} }
+
+// The types of notification channels.
+const (
+	ChannelLog     = "log"
+	ChannelWebhook = "webhook"
+	ChannelSlack   = "slack"
+)
+
+// Notification sends events to a channel.
+type Notification struct {
+	// Events are among NotificationEvents().
+	Events  []string `yaml:"events"`
+	Channel Channel  `yaml:"channel"`
+}
+
+// Channel is where notifications go.
+type Channel struct {
+	Type string `yaml:"type"`
+	// URL is a secret, because Slack's holds the credential.
+	URL                  Secret `yaml:"url"`
+	Secret               Secret `yaml:"secret"`
+	AllowPrivateNetworks bool   `yaml:"allow_private_networks"`
+}
+
+// NotificationEvents returns the types that a notification can be for:
+// FirstPromoter's events in their canonical spelling, and then our own about a
+// reward that waits for people or came to its end.
+func NotificationEvents() []string {
+	return []string{
+		"lead_signup", "lead_becomes_referral", "lead_cancelled", "lead_subscribed",
+		"promoter_accepted", "promoter_signed_up", "reward_created", "fulfilment_pending",
+		"reward_awaiting_approval", "reward_reminder", "reward_escalated", "reward_held",
+		"reward_quarantined", "reward_attention",
+		"reward_fulfilled", "reward_fulfilled_elsewhere", "reward_rejected", "reward_abandoned",
+	}
+}
+
+// Default returns what holds for every key that is not set.
+func Default() *Config {
+	return &Config{
+		Listen:   "127.0.0.1:8080",
+		DataDir:  ".rewardflow",
+		Database: DatabaseSQLite,
+		Temporal: Temporal{TaskQueue: "rewardflow"},
+		FirstPromoter: FirstPromoter{
+			BaseURL:            "https://firstpromoter.com/api/v1",
+			RequestsPerMinute:  60,
+			CloseByAnswerAfter: 10 * time.Minute,
+		},
+		Approvals: Approvals{
+			RemindAfter:   24 * time.Hour,
+			EscalateAfter: 72 * time.Hour,
+			HoldAfter:     168 * time.Hour,
+			Unverified:    UnverifiedAccept,
+		},
+	}
+}
+
+// defaultTimeout bounds one call to a provider.
+const defaultTimeout = 10 * time.Second
