@@ -1,0 +1,131 @@
+package telemetry
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/contrib/exporters/autoexport"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	temporalotel "go.temporal.io/sdk/contrib/opentelemetry"
+	"go.temporal.io/sdk/interceptor"
+)
+
+// newTracers exports spans when the environment asks for it. Else spans have
+// IDs and go nowhere.
+func newTracers(ctx context.Context, c Config, about *resource.Resource) (*sdktrace.TracerProvider, error) {
+	if !wantsTraces(c.Lookup) {
+		// A caller's decision to sample is passed on all the same.
+		return sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample()))), nil
+	}
+	exporter, err := autoexport.NewSpanExporter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return sdktrace.NewTracerProvider(
+		sdktrace.WithResource(about),
+		sdktrace.WithBatcher(&loggedExporter{SpanExporter: exporter, logger: c.Logger}),
+	), nil
+}
+
+// wantsTraces reports whether the environment names an exporter or a
+// collector. The exporter's own default is a collector on localhost, which
+// would be dialled for ever by everybody who has none. The variables are
+// OpenTelemetry's:
+// https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+func wantsTraces(lookup func(string) (string, bool)) bool {
+	if off, _ := lookup("OTEL_SDK_DISABLED"); strings.EqualFold(off, "true") {
+		return false
+	}
+	if exporter, _ := lookup("OTEL_TRACES_EXPORTER"); exporter != "" {
+		return exporter != "none"
+	}
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"} {
+		if endpoint, _ := lookup(name); endpoint != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// complainEvery is how often an exporter that does not work is mentioned.
+const complainEvery = time.Minute
+
+// loggedExporter logs exports that did not work. OpenTelemetry's way to hear
+// of them is a global handler.
+type loggedExporter struct {
+	sdktrace.SpanExporter
+	logger *slog.Logger
+
+	mu   sync.Mutex
+	next time.Time
+}
+
+// ExportSpans exports, and reports no error to its caller.
+func (e *loggedExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	if err := e.SpanExporter.ExportSpans(ctx, spans); err != nil && e.mayComplain(time.Now()) {
+		e.logger.WarnContext(ctx, "traces cannot be exported", "spans", len(spans), slog.Any("error", err))
+	}
+	return nil
+}
+
+func (e *loggedExporter) mayComplain(now time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now.Before(e.next) {
+		return false
+	}
+	e.next = now.Add(complainEvery)
+	return true
+}
+
+// TracingInterceptor returns what client.Options.Interceptors wants: it carries
+// the trace context from the start of a workflow to its activities. Spans are
+// made by the interceptor alone, never in workflow code.
+func (t *Telemetry) TracingInterceptor() (interceptor.Interceptor, error) {
+	return temporalotel.NewTracingInterceptor(temporalotel.TracerOptions{
+		Tracer:            t.Tracer(temporalScope),
+		TextMapPropagator: t.Propagator(),
+		DisableBaggage:    true,
+		// The status query is asked at every view of a reward.
+		DisableQueryTracing: true,
+		// A header that cannot be read must not fail a workflow task.
+		AllowInvalidParentSpans: true,
+	})
+}
+
+const traceparent = "traceparent"
+
+// Traceparent returns the W3C trace context of ctx, to be stored; empty when
+// it has none.
+func Traceparent(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier[traceparent]
+}
+
+// Continue returns a context whose spans belong to the stored trace context.
+// One that cannot be read is left out.
+func Continue(ctx context.Context, stored string) context.Context {
+	if stored == "" {
+		return ctx
+	}
+	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{traceparent: stored})
+}
+
+// traceIDs returns the IDs of the span in ctx, for a log entry.
+func traceIDs(ctx context.Context) []slog.Attr {
+	span := trace.SpanContextFromContext(ctx)
+	if !span.IsValid() {
+		return nil
+	}
+	return []slog.Attr{
+		slog.String("trace_id", span.TraceID().String()),
+		slog.String("span_id", span.SpanID().String()),
+	}
+}
