@@ -1,0 +1,130 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/rewardflow/rewardflow/internal/fault"
+	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/reward"
+)
+
+// CloseInput names the reward to close.
+type CloseInput struct {
+	RewardID reward.ID `json:"reward_id"`
+}
+
+// CloseResult is where the close stands afterwards.
+type CloseResult struct {
+	Closed bool          `json:"closed,omitempty"`
+	By     ledger.Closer `json:"by,omitempty"`
+	Status reward.Status `json:"status"`
+	Reason string        `json:"reason,omitempty"`
+	// Again is when to look again; zero leaves the pause to the workflow.
+	Again time.Duration `json:"again,omitempty"`
+}
+
+// answeredPause is how long a close that was claimed for the answer waits
+// between two looks: FirstPromoter fires the event again in its own time.
+const answeredPause = 15 * time.Minute
+
+// Close tells FirstPromoter that a paid reward is fulfilled, at most once.
+//
+// It reads before it calls and after an answer that it did not understand, and
+// the ledger's claim keeps it apart from an answer of 200. It never gives up:
+// what cannot be closed now is closed later, and the payout is not touched.
+func (a *Activities) Close(ctx context.Context, in CloseInput) (CloseResult, error) {
+	rec, err := a.ledger.Reward(ctx, in.RewardID)
+	if err != nil {
+		return CloseResult{}, asTemporal(err)
+	}
+	state, err := a.ledger.ExpireClose(ctx, in.RewardID, a.now())
+	if err != nil {
+		return CloseResult{}, asTemporal(err)
+	}
+	if state.Call == ledger.CallDone {
+		return closed(state), nil
+	}
+	if state.Call == ledger.CallOut {
+		// The call of a worker that died may still arrive over there.
+		return CloseResult{By: state.By, Status: reward.Closing, Reason: "an earlier call may still be on its way",
+			Again: max(state.Deadline.Sub(a.now()), time.Second)}, nil
+	}
+
+	owed, err := a.fp.Owed(ctx, rec.Reward.Promoter.ID, in.RewardID)
+	if err != nil {
+		return a.closeTrouble(ctx, in.RewardID, state, err)
+	}
+	switch {
+	case owed.Completed():
+		return a.finishClose(ctx, in.RewardID, state.Fence, ledger.CallDone, "read back as completed")
+	case state.By == ledger.ClosedByAnswer:
+		return CloseResult{By: state.By, Status: reward.Closing, Again: answeredPause,
+			Reason: "the close was left to the answer 200, and FirstPromoter has not recorded it yet"}, nil
+	case state.Call == ledger.CallUnknown:
+		if state, err = a.ledger.FinishClose(ctx, in.RewardID, state.Fence, ledger.CallNotDone, "read back as "+owed.Status); err != nil {
+			return CloseResult{}, asTemporal(err)
+		}
+	}
+	return a.callClose(ctx, in.RewardID)
+}
+
+// callClose claims the close and makes the one call.
+func (a *Activities) callClose(ctx context.Context, id reward.ID) (CloseResult, error) {
+	state, claimed, err := a.ledger.ClaimClose(ctx, id, a.now().Add(a.cfg.SendTimeout))
+	if err != nil {
+		return CloseResult{}, asTemporal(err)
+	}
+	if !claimed {
+		return CloseResult{By: state.By, Status: reward.Closing, Reason: "another way of closing was quicker", Again: time.Second}, nil
+	}
+	call, cancel := context.WithTimeout(ctx, a.cfg.SendTimeout)
+	defer cancel()
+	cause := a.fp.Complete(call, id)
+	activity.GetLogger(ctx).Info("reward.close_called", "reward_id", id, "fence", state.Fence, "kind", fault.KindOf(cause))
+
+	ctx = context.WithoutCancel(ctx)
+	switch fault.KindOf(cause) {
+	case "":
+		return a.finishClose(ctx, id, state.Fence, ledger.CallDone, "the call answered completed")
+	case fault.Ambiguous, fault.Internal, fault.Conflict, fault.Declined:
+		state, err = a.ledger.FinishClose(ctx, id, state.Fence, ledger.CallUnknown, fault.Message(cause))
+	case fault.Unavailable, fault.Throttled, fault.Denied, fault.Invalid, fault.NotFound:
+		state, err = a.ledger.FinishClose(ctx, id, state.Fence, ledger.CallNotDone, fault.Message(cause))
+	}
+	if err != nil {
+		return CloseResult{}, asTemporal(err)
+	}
+	return a.closeTrouble(ctx, id, state, cause)
+}
+
+func (a *Activities) finishClose(ctx context.Context, id reward.ID, fence int64, call ledger.CloseCall, detail string) (CloseResult, error) {
+	state, err := a.ledger.FinishClose(ctx, id, fence, call, detail)
+	if err != nil {
+		return CloseResult{}, asTemporal(err)
+	}
+	if state.Call != ledger.CallDone {
+		return CloseResult{By: state.By, Status: reward.Closing, Again: time.Second}, nil
+	}
+	return closed(state), nil
+}
+
+func closed(state ledger.CloseState) CloseResult {
+	return CloseResult{Closed: true, By: state.By, Status: reward.Fulfilled, Reason: "FirstPromoter holds it as completed"}
+}
+
+// closeTrouble keeps the reason where people look. Trouble that a person must
+// mend is attention; the close is tried again all the same.
+func (a *Activities) closeTrouble(ctx context.Context, id reward.ID, state ledger.CloseState, cause error) (CloseResult, error) {
+	res := CloseResult{By: state.By, Status: reward.Closing, Again: fault.RetryAfter(cause),
+		Reason: "paid; FirstPromoter could not be told yet, and will be told again: " + fault.Message(cause)}
+	t := ledger.Transition{ID: id, To: res.Status, Reason: res.Reason, Actor: "close"}
+	switch fault.KindOf(cause) {
+	case fault.Denied, fault.Invalid, fault.NotFound, fault.Internal, fault.Conflict, fault.Declined:
+		res.Status, t.To, t.Notify = reward.Attention, reward.Attention, NotifyAttention
+	case fault.Throttled, fault.Unavailable, fault.Ambiguous:
+	}
+	return res, asTemporal(a.ledger.Move(ctx, t))
+}

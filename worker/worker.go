@@ -1,0 +1,69 @@
+// Package worker registers workflows and activities with Temporal and runs
+// them. Tests use the same Register.
+package worker
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/rewardflow/rewardflow/activities"
+	"github.com/rewardflow/rewardflow/workflows"
+)
+
+// Registry takes registrations: a Temporal worker, or a test environment.
+type Registry interface {
+	RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions)
+	RegisterActivityWithOptions(a any, options activity.RegisterOptions)
+}
+
+// Register registers everything that a task queue of rewardflow carries. Names
+// are wire format: they are those of workflows.FulfilmentType and
+// NotificationType, and of the activities' methods. notifications may be nil
+// where no channel is configured.
+func Register(r Registry, rewards *activities.Activities, notifications *activities.Notifications) {
+	r.RegisterWorkflowWithOptions(workflows.Fulfilment, workflow.RegisterOptions{Name: workflows.FulfilmentType})
+	r.RegisterWorkflowWithOptions(workflows.Notification, workflow.RegisterOptions{Name: workflows.NotificationType})
+	r.RegisterActivityWithOptions(rewards, activity.RegisterOptions{})
+	if notifications != nil {
+		r.RegisterActivityWithOptions(notifications, activity.RegisterOptions{})
+	}
+}
+
+// Options describe a worker. Zero fields have defaults.
+type Options struct {
+	// TaskQueue is workflows.TaskQueue by default.
+	TaskQueue string
+	// Activities is how many activities may run at once; 64 by default.
+	Activities int
+	// StopTimeout is how long running activities may finish; 30 seconds by
+	// default, longer than any call to a provider.
+	StopTimeout time.Duration
+}
+
+// New returns a worker that is registered and not started.
+func New(c client.Client, o Options, rewards *activities.Activities, notifications *activities.Notifications) worker.Worker {
+	if o.TaskQueue == "" {
+		o.TaskQueue = workflows.TaskQueue
+	}
+	if o.Activities <= 0 {
+		o.Activities = 64
+	}
+	if o.StopTimeout <= 0 {
+		o.StopTimeout = 30 * time.Second
+	}
+	w := worker.New(c, o.TaskQueue, worker.Options{
+		MaxConcurrentActivityExecutionSize:      o.Activities,
+		MaxConcurrentLocalActivityExecutionSize: o.Activities,
+		WorkerStopTimeout:                       o.StopTimeout,
+		DisableRegistrationAliasing:             true,
+		// A workflow that does not replay keeps its task waiting for a good
+		// deployment, and never fails.
+		WorkflowPanicPolicy: worker.BlockWorkflow,
+	})
+	Register(w, rewards, notifications)
+	return w
+}

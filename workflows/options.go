@@ -1,0 +1,68 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/rewardflow/rewardflow/internal/fault"
+)
+
+// Options are functions, so that no workflow can edit another's. They are
+// named for what is at stake.
+
+// quick is for a first try, inside the workflow task, of what reads the
+// outside or writes the ledger alone. It costs one marker. What does not
+// succeed at once is done again by patient.
+func quick(ctx workflow.Context) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout:    3 * time.Second,
+		ScheduleToCloseTimeout: 3 * time.Second,
+		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
+	})
+}
+
+// patient is for what may be repeated at will because it looks before it acts:
+// verify, look up, close, and everything that writes the ledger alone. It is
+// tried twice; then the workflow rests, where a person can reach it, and asks again.
+func patient(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 45 * time.Second,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:        time.Second,
+			BackoffCoefficient:     2,
+			MaximumInterval:        20 * time.Second,
+			MaximumAttempts:        2,
+			NonRetryableErrorTypes: hopeless(),
+		},
+	})
+}
+
+// sendMoney is for the one activity that submits a payout. It has a single
+// attempt: a timeout or a dead worker means that the outcome is unknown, and
+// the workflow, not a retry policy, decides what comes next. Its timeout is
+// longer than the client's.
+func sendMoney(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 25 * time.Second,
+		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1},
+	})
+}
+
+// hopeless lists the kinds of failure that another run cannot mend.
+func hopeless() []string {
+	return []string{
+		string(fault.Invalid), string(fault.NotFound), string(fault.Conflict),
+		string(fault.Declined), string(fault.Internal),
+	}
+}
+
+// rest is how long a fulfilment rests after the nth trouble in a row.
+func rest(n int) time.Duration {
+	pause := 2 * time.Second
+	for i := 1; i < n && pause < 5*time.Minute; i++ {
+		pause *= 2
+	}
+	return min(pause, 5*time.Minute)
+}
