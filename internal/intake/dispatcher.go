@@ -1,0 +1,247 @@
+package intake
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/reward"
+)
+
+// queue is the part of the ledger that the dispatcher works off.
+type queue interface {
+	Lease(ctx context.Context, owner string, n int, ttl time.Duration) ([]ledger.Pending, error)
+	MarkDispatched(ctx context.Context, rows []ledger.Dispatched) error
+	Postpone(ctx context.Context, inbox int64, after time.Duration, reason string) error
+	ListRewards(ctx context.Context, f ledger.Filter) ([]ledger.Record, error)
+}
+
+// DispatcherConfig says how the inbox is worked off. Zero fields have defaults.
+type DispatcherConfig struct {
+	// Owner names this process in leases; it is required and unique.
+	Owner string
+	// Gate is how many starts may be under way at once; 8 by default.
+	Gate int
+	// Budget is how long one start may take; 5 seconds by default.
+	Budget time.Duration
+	// Batch is how many rows are leased at once; 64 by default.
+	Batch int
+	// Poll is how often an empty inbox is looked at; a second by default. Rows
+	// of this process are woken for at once.
+	Poll time.Duration
+	// SweepEvery is how often what the ledger holds as unfinished is started
+	// again; 2 minutes by default.
+	SweepEvery time.Duration
+}
+
+func (c DispatcherConfig) withDefaults() DispatcherConfig {
+	if c.Gate <= 0 {
+		c.Gate = 8
+	}
+	if c.Budget <= 0 {
+		c.Budget = 5 * time.Second
+	}
+	if c.Batch <= 0 {
+		c.Batch = 64
+	}
+	if c.Poll <= 0 {
+		c.Poll = time.Second
+	}
+	if c.SweepEvery <= 0 {
+		c.SweepEvery = 2 * time.Minute
+	}
+	return c
+}
+
+// Dispatcher starts the workflows of accepted events. Several processes on one
+// database share the work by leases.
+type Dispatcher struct {
+	cfg     DispatcherConfig
+	queue   queue
+	starter *Starter
+	woken   chan struct{}
+	log     *slog.Logger
+}
+
+// NewDispatcher returns a Dispatcher, which does nothing before Run.
+func NewDispatcher(cfg DispatcherConfig, q queue, starter *Starter, logger *slog.Logger) *Dispatcher {
+	return &Dispatcher{cfg: cfg.withDefaults(), queue: q, starter: starter, woken: make(chan struct{}, 1), log: logger}
+}
+
+// Wake makes the dispatcher look at the inbox now. It never blocks.
+func (d *Dispatcher) Wake() {
+	select {
+	case d.woken <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until the context ends. What it leaves behind is leased to it for
+// at most the length of two budgets, and then to whoever comes next.
+func (d *Dispatcher) Run(ctx context.Context) {
+	var loops sync.WaitGroup
+	loops.Go(func() { d.drain(ctx) })
+	loops.Go(func() { d.sweeps(ctx) })
+	loops.Wait()
+}
+
+// drain works off the inbox, batch by batch. While starts fail it slows down:
+// the rows are safe, and Temporal needs no hammering.
+func (d *Dispatcher) drain(ctx context.Context) {
+	trouble := 0
+	for ctx.Err() == nil {
+		leased, failed := d.batch(ctx)
+		switch {
+		case failed:
+			trouble++
+			d.rest(ctx, backoff(trouble), nil)
+		case leased < d.cfg.Batch:
+			trouble = 0
+			d.rest(ctx, d.cfg.Poll, d.woken)
+		default:
+			trouble = 0
+		}
+	}
+}
+
+// backoff doubles from a quarter of a second to five seconds.
+func backoff(trouble int) time.Duration {
+	return min(250*time.Millisecond<<min(trouble-1, 5), 5*time.Second)
+}
+
+func (d *Dispatcher) rest(ctx context.Context, pause time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-wake:
+	}
+}
+
+// batch leases rows, starts their workflows, and records which ones are
+// started. failed says that none of them was.
+func (d *Dispatcher) batch(ctx context.Context) (leased int, failed bool) {
+	rows, err := d.queue.Lease(ctx, d.cfg.Owner, d.cfg.Batch, d.leaseFor())
+	if err != nil {
+		if ctx.Err() == nil {
+			d.log.WarnContext(ctx, "inbox.not_leased", "error", err)
+		}
+		return 0, true
+	}
+	var (
+		mu      sync.Mutex
+		started = make([]ledger.Dispatched, 0, len(rows))
+	)
+	d.each(ctx, len(rows), func(ctx context.Context, i int) {
+		workflowID, err := d.starter.Start(ctx, rows[i])
+		if err != nil {
+			d.postpone(ctx, rows[i], err)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		started = append(started, ledger.Dispatched{Inbox: rows[i].Inbox, WorkflowID: workflowID})
+	})
+	if len(started) > 0 {
+		// What was started is recorded even while stopping; a row that is not
+		// recorded is started again, and found to be started.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.Budget)
+		defer cancel()
+		if err := d.queue.MarkDispatched(ctx, started); err != nil {
+			d.log.WarnContext(ctx, "inbox.not_marked", "rows", len(started), "error", err)
+		}
+	}
+	return len(rows), len(rows) > 0 && len(started) == 0
+}
+
+// leaseFor covers a batch whose every start takes its whole budget.
+func (d *Dispatcher) leaseFor() time.Duration {
+	rounds := (d.cfg.Batch + d.cfg.Gate - 1) / d.cfg.Gate
+	return time.Duration(rounds+1) * d.cfg.Budget
+}
+
+func (d *Dispatcher) postpone(ctx context.Context, row ledger.Pending, cause error) {
+	if ctx.Err() == nil {
+		d.log.WarnContext(ctx, "event.not_dispatched", "inbox", row.Inbox, "event_type", row.Type, "tries", row.Tries+1, "error", cause)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.Budget)
+	defer cancel()
+	if err := d.queue.Postpone(ctx, row.Inbox, backoff(row.Tries+1), "the workflow could not be started"); err != nil {
+		d.log.WarnContext(ctx, "inbox.not_postponed", "inbox", row.Inbox, "error", err)
+	}
+}
+
+// each calls do for 0..n-1, at most Gate at once, each within the budget.
+func (d *Dispatcher) each(ctx context.Context, n int, do func(ctx context.Context, i int)) {
+	var (
+		calls sync.WaitGroup
+		gate  = make(chan struct{}, d.cfg.Gate)
+	)
+	for i := range n {
+		gate <- struct{}{}
+		calls.Go(func() {
+			defer func() { <-gate }()
+			ctx, cancel := context.WithTimeout(ctx, d.cfg.Budget)
+			defer cancel()
+			do(ctx, i)
+		})
+	}
+	calls.Wait()
+}
+
+// sweeps starts again what the ledger holds as unfinished and no open workflow
+// carries: a terminated workflow, a lost or restored Temporal database, an
+// expired namespace. For a workflow that is open it changes nothing.
+func (d *Dispatcher) sweeps(ctx context.Context) {
+	settled := time.Duration(0) // The first sweep takes everything.
+	for ctx.Err() == nil {
+		pause := d.cfg.SweepEvery
+		if err := d.sweep(ctx, settled); err != nil && ctx.Err() == nil {
+			d.log.WarnContext(ctx, "sweep.not_finished", "error", err)
+			pause = min(pause, 5*time.Second)
+		} else {
+			settled = d.cfg.SweepEvery
+		}
+		d.rest(ctx, pause, nil)
+	}
+}
+
+// sweep starts every unfinished reward that has not changed for the given time.
+func (d *Dispatcher) sweep(ctx context.Context, unchanged time.Duration) error {
+	filter := ledger.Filter{Statuses: unfinished(), Limit: d.cfg.Batch, UpdatedBefore: time.Now().Add(-unchanged)}
+	for {
+		records, err := d.queue.ListRewards(ctx, filter)
+		if err != nil {
+			return err
+		}
+		var (
+			mu    sync.Mutex
+			first error
+		)
+		d.each(ctx, len(records), func(ctx context.Context, i int) {
+			if err := d.starter.Fulfil(ctx, records[i].Reward); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				first = err
+			}
+		})
+		if first != nil || len(records) < filter.Limit {
+			return first
+		}
+		last := records[len(records)-1]
+		filter.Before = ledger.Cursor{ReceivedAt: last.ReceivedAt, ID: last.Reward.ID}
+	}
+}
+
+func unfinished() []reward.Status {
+	var open []reward.Status
+	for _, s := range reward.Statuses() {
+		if !s.Final() {
+			open = append(open, s)
+		}
+	}
+	return open
+}
