@@ -1,0 +1,55 @@
+package api
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"go.yaml.in/yaml/v3"
+)
+
+//go:embed openapi.yaml
+var openAPISource []byte //nolint:gochecknoglobals // Embedding needs a variable; nothing writes it.
+
+// openAPIDocument returns the description of the surface as JSON.
+func openAPIDocument() ([]byte, error) {
+	var document map[string]any
+	if err := yaml.Unmarshal(openAPISource, &document); err != nil {
+		return nil, fmt.Errorf("reading openapi.yaml: %w", err)
+	}
+	out, err := json.Marshal(document)
+	if err != nil {
+		return nil, fmt.Errorf("turning openapi.yaml into JSON: %w", err)
+	}
+	return out, nil
+}
+
+func showDocument(document []byte) handler {
+	return func(c *gin.Context) error {
+		c.Data(http.StatusOK, "application/json", document)
+		return nil
+	}
+}
+
+// showStart tells whoever opens the address in a browser what they found.
+func showStart(version string) handler {
+	return func(c *gin.Context) error {
+		c.JSON(http.StatusOK, gin.H{
+			"name":    "rewardflow",
+			"version": version,
+			"links": gin.H{
+				"rewards":   "/api/v1/rewards",
+				"approvals": "/api/v1/approvals",
+				"brake":     "/api/v1/brake",
+				"summary":   "/api/v1/summary",
+				"openapi":   "/api/v1/openapi.json",
+				"live":      livezPath,
+				"ready":     readyzPath,
+				"metrics":   metricsPath,
+			},
+		})
+		return nil
+	}
+}

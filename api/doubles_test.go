@@ -1,0 +1,168 @@
+package api_test
+
+import (
+	"context"
+	"time"
+
+	"github.com/rewardflow/rewardflow/internal/fault"
+	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/reward"
+)
+
+// intakeDouble accepts everything, unless told otherwise.
+type intakeDouble struct {
+	accept func(ctx context.Context, body []byte) (bool, string, error)
+}
+
+func (d *intakeDouble) Accept(ctx context.Context, body []byte) (bool, string, error) {
+	if d.accept == nil {
+		return false, "fulfilment-2429153", nil
+	}
+	return d.accept(ctx, body)
+}
+
+// ledgerDouble holds nothing, unless told otherwise.
+type ledgerDouble struct {
+	reward      func(id reward.ID) (ledger.Record, error)
+	list        func(f ledger.Filter) ([]ledger.Record, error)
+	changes     []ledger.Change
+	deliveries  []ledger.Delivery
+	attempts    []ledger.Attempt
+	tally       func(id reward.ID) (ledger.Tally, error)
+	decisions   func(id reward.ID) ([]ledger.Recorded, error)
+	resolutions []reward.Resolution
+	payout      func(id reward.ID) (ledger.Payout, error)
+	summary     func() ([]ledger.Total, []ledger.PaidTotal, error)
+	brakes      func() ([]ledger.BrakeState, error)
+	setBrake    func(s ledger.BrakeState) error
+	ping        func(ctx context.Context) error
+	depth       func() (int, time.Time, error)
+}
+
+func (d *ledgerDouble) Reward(_ context.Context, id reward.ID) (ledger.Record, error) {
+	if d.reward == nil {
+		return ledger.Record{}, fault.New(fault.NotFound, "ledger.Reward", "there is no reward "+id.String())
+	}
+	return d.reward(id)
+}
+
+func (d *ledgerDouble) ListRewards(_ context.Context, f ledger.Filter) ([]ledger.Record, error) {
+	if d.list == nil {
+		return nil, nil
+	}
+	return d.list(f)
+}
+
+func (d *ledgerDouble) Changes(context.Context, reward.ID) ([]ledger.Change, error) {
+	return d.changes, nil
+}
+
+func (d *ledgerDouble) Deliveries(context.Context, reward.ID) ([]ledger.Delivery, error) {
+	return d.deliveries, nil
+}
+
+func (d *ledgerDouble) Attempts(context.Context, reward.ID) ([]ledger.Attempt, error) {
+	return d.attempts, nil
+}
+
+func (d *ledgerDouble) TallyOf(_ context.Context, id reward.ID) (ledger.Tally, error) {
+	if d.tally == nil {
+		return ledger.Tally{}, nil
+	}
+	return d.tally(id)
+}
+
+func (d *ledgerDouble) DecisionsOf(_ context.Context, id reward.ID) ([]ledger.Recorded, error) {
+	if d.decisions == nil {
+		return nil, nil
+	}
+	return d.decisions(id)
+}
+
+func (d *ledgerDouble) ResolutionsOf(context.Context, reward.ID) ([]reward.Resolution, error) {
+	return d.resolutions, nil
+}
+
+func (d *ledgerDouble) Payout(_ context.Context, id reward.ID) (ledger.Payout, error) {
+	if d.payout == nil {
+		return ledger.Payout{}, fault.New(fault.NotFound, "ledger.Payout", "there is no payout of "+id.String())
+	}
+	return d.payout(id)
+}
+
+func (d *ledgerDouble) Summary(context.Context) ([]ledger.Total, []ledger.PaidTotal, error) {
+	if d.summary == nil {
+		return nil, nil, nil
+	}
+	return d.summary()
+}
+
+func (d *ledgerDouble) Brakes(context.Context) ([]ledger.BrakeState, error) {
+	if d.brakes == nil {
+		return nil, nil
+	}
+	return d.brakes()
+}
+
+func (d *ledgerDouble) SetBrake(_ context.Context, s ledger.BrakeState) error {
+	if d.setBrake == nil {
+		return nil
+	}
+	return d.setBrake(s)
+}
+
+func (d *ledgerDouble) Ping(ctx context.Context) error {
+	if d.ping == nil {
+		return nil
+	}
+	return d.ping(ctx)
+}
+
+func (d *ledgerDouble) InboxDepth(context.Context) (int, time.Time, error) {
+	if d.depth == nil {
+		return 0, time.Time{}, nil
+	}
+	return d.depth()
+}
+
+// deskDouble counts every decision, unless told otherwise.
+type deskDouble struct {
+	decide       func(d reward.Decision) (ledger.Tally, error)
+	resolve      func(r reward.Resolution) (reward.Status, error)
+	brakeChanged func(ctx context.Context)
+}
+
+func (d *deskDouble) Decide(_ context.Context, given reward.Decision) (ledger.Tally, error) {
+	if d.decide == nil {
+		return ledger.Tally{
+			Decision:  ledger.Recorded{Decision: given, Counted: true},
+			Approvals: 1, Needed: 1, Approved: given.Verdict == reward.Approve, Rejected: given.Verdict == reward.Reject,
+		}, nil
+	}
+	return d.decide(given)
+}
+
+func (d *deskDouble) Resolve(_ context.Context, r reward.Resolution) (reward.Status, error) {
+	if d.resolve == nil {
+		return reward.Verifying, nil
+	}
+	return d.resolve(r)
+}
+
+func (d *deskDouble) BrakeChanged(ctx context.Context) {
+	if d.brakeChanged != nil {
+		d.brakeChanged(ctx)
+	}
+}
+
+// engineDouble is healthy, unless told otherwise.
+type engineDouble struct {
+	healthy func() (bool, string)
+}
+
+func (d *engineDouble) Healthy(context.Context) (bool, string) {
+	if d.healthy == nil {
+		return true, ""
+	}
+	return d.healthy()
+}

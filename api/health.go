@@ -1,0 +1,123 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// inboxProbe says whether events can be taken in.
+type inboxProbe interface {
+	Ping(ctx context.Context) error
+	InboxDepth(ctx context.Context) (depth int, oldest time.Time, err error)
+}
+
+// Engine is Temporal, as far as the edge asks about it.
+type Engine interface {
+	// Healthy reports whether Temporal answers, and what is wrong in words
+	// that anybody may read.
+	Healthy(ctx context.Context) (reachable bool, detail string)
+}
+
+const (
+	// probeTimeout bounds the look at everything that readiness depends on.
+	probeTimeout = 3 * time.Second
+	// probeFresh is how long one look serves everybody who asks. Readiness is
+	// asked without a token and costs a write.
+	probeFresh = time.Second
+)
+
+// healthHandler answers the machines that watch this process.
+type healthHandler struct {
+	inbox    inboxProbe
+	engine   Engine
+	draining func() bool
+	log      *slog.Logger
+	now      func() time.Time
+
+	mu    sync.Mutex
+	taken time.Time
+	last  readyJSON
+}
+
+func newHealthHandler(cfg Config, deps Deps) *healthHandler {
+	draining := deps.Draining
+	if draining == nil {
+		draining = func() bool { return false }
+	}
+	return &healthHandler{
+		inbox: deps.Ledger, engine: deps.Engine, draining: draining, log: cfg.Logger, now: cfg.Now,
+	}
+}
+
+// readyJSON is the answer to a readiness probe. Temporal's state is told and
+// is not a failure: events are accepted without it.
+type readyJSON struct {
+	Ready bool `json:"ready"`
+	// Inbox is left out when it could not be read.
+	Inbox    *inboxJSON   `json:"inbox,omitempty"`
+	Temporal temporalJSON `json:"temporal"`
+}
+
+type inboxJSON struct {
+	Depth int `json:"depth"`
+	// OldestSeconds is how long the oldest waiting event has waited.
+	OldestSeconds int64 `json:"oldest_seconds"`
+}
+
+type temporalJSON struct {
+	Reachable bool   `json:"reachable"`
+	Detail    string `json:"detail"`
+}
+
+// live says that the process serves requests, and nothing more: restarting it
+// would not bring a database back.
+func (h *healthHandler) live(c *gin.Context) error {
+	c.JSON(http.StatusOK, gin.H{"live": true})
+	return nil
+}
+
+// ready answers 200 while the inbox can commit.
+func (h *healthHandler) ready(c *gin.Context) error {
+	state := h.probe(c.Request.Context())
+	if h.draining() {
+		state.Ready = false
+	}
+	status := http.StatusOK
+	if !state.Ready {
+		status = http.StatusServiceUnavailable
+	}
+	c.JSON(status, state)
+	return nil
+}
+
+// probe looks, or returns what was seen a moment ago. It does not stop for a
+// caller that goes away, because others get the same answer.
+func (h *healthHandler) probe(ctx context.Context) readyJSON {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if now := h.now(); !h.taken.IsZero() && now.Sub(h.taken) < probeFresh {
+		return h.last
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
+	defer cancel()
+
+	err := h.inbox.Ping(ctx)
+	state := readyJSON{Ready: err == nil}
+	if err != nil && (h.last.Ready || h.taken.IsZero()) {
+		h.log.ErrorContext(ctx, "inbox.unavailable", slog.String("error", err.Error()))
+	}
+	if depth, oldest, err := h.inbox.InboxDepth(ctx); err == nil {
+		state.Inbox = &inboxJSON{Depth: depth}
+		if !oldest.IsZero() {
+			state.Inbox.OldestSeconds = max(int64(h.now().Sub(oldest)/time.Second), 0)
+		}
+	}
+	state.Temporal.Reachable, state.Temporal.Detail = h.engine.Healthy(ctx)
+	h.taken, h.last = h.now(), state
+	return state
+}

@@ -1,0 +1,86 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rewardflow/rewardflow/internal/reward"
+)
+
+// metrics are the edge's counters. Every label has a closed set of values,
+// and every counter of the webhook and of decisions exists from the start, so
+// that its first increment is seen as one.
+type metrics struct {
+	requests     *prometheus.CounterVec
+	webhook      *prometheus.CounterVec
+	unauthorized prometheus.Counter
+	decisions    *prometheus.CounterVec
+}
+
+// What became of a decision.
+const (
+	decisionCounted  = "counted"
+	decisionRefused  = "refused"
+	decisionRepeated = "repeated"
+)
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rewardflow_http_requests_total",
+			Help: "Requests answered, by route and status.",
+		}, []string{"route", "code"}),
+		webhook: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rewardflow_webhook_answers_total",
+			Help: "Answers given to FirstPromoter. 200 says that the reward is fulfilled, 202 that the event is stored.",
+		}, []string{"code"}),
+		unauthorized: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rewardflow_webhook_unauthorized_total",
+			Help: "Webhooks refused because their secret or their basic auth was wrong.",
+		}),
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rewardflow_decisions_total",
+			Help: "Decisions taken over the API, by what was decided and what became of it.",
+		}, []string{"decision", "result"}),
+	}
+	err := errors.Join(reg.Register(m.requests), reg.Register(m.webhook),
+		reg.Register(m.unauthorized), reg.Register(m.decisions))
+	return m, err
+}
+
+// register makes the counters exist.
+func (m *metrics) register(routes []route) {
+	for _, r := range routes {
+		for _, status := range []int{http.StatusOK, http.StatusInternalServerError, http.StatusServiceUnavailable} {
+			m.requests.WithLabelValues(r.path, strconv.Itoa(status))
+		}
+	}
+	for _, status := range webhookAnswers() {
+		m.webhook.WithLabelValues(strconv.Itoa(status))
+	}
+	for _, v := range []reward.Verdict{reward.Approve, reward.Reject} {
+		for _, result := range []string{decisionCounted, decisionRefused, decisionRepeated} {
+			m.decisions.WithLabelValues(string(v), result)
+		}
+	}
+}
+
+// answered counts an answer. The route is a template, the status one of those
+// that this package writes, so neither grows without bound.
+func (m *metrics) answered(route string, status int) {
+	code := strconv.Itoa(status)
+	m.requests.WithLabelValues(route, code).Inc()
+	if route != webhookPath && route != webhookRoot {
+		return
+	}
+	if slices.Contains(webhookAnswers(), status) {
+		m.webhook.WithLabelValues(code).Inc()
+	}
+	if status == http.StatusUnauthorized {
+		m.unauthorized.Inc()
+	}
+}
