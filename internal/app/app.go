@@ -1,0 +1,243 @@
+// Package app puts the parts together into a process: it opens the ledger,
+// builds the adapters, serves the HTTP surface and runs the worker, and undoes
+// all of it in reverse order. It is the one package that knows the layers and
+// the adapters at once.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	sdkworker "go.temporal.io/sdk/worker"
+
+	"github.com/rewardflow/rewardflow/internal/config"
+	"github.com/rewardflow/rewardflow/internal/desk"
+	"github.com/rewardflow/rewardflow/internal/intake"
+	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/telemetry"
+)
+
+// Options describe a process.
+type Options struct {
+	Config *config.Config
+	// API serves the HTTP surface and works off the inbox.
+	API bool
+	// Worker runs workflows and activities.
+	Worker bool
+	// Temporal names the server; what it leaves out are Temporal's own defaults.
+	Temporal client.Options
+	// TemporalUIURL is where people open the Temporal UI; empty gives no links.
+	TemporalUIURL string
+	Version       string
+	Logger        *slog.Logger
+	// Lookup reads the environment, for telemetry; nil reads nothing.
+	Lookup func(string) (string, bool)
+}
+
+// App is one process of rewardflow.
+type App struct {
+	opts     Options
+	log      *slog.Logger
+	cleanups *cleanups
+
+	telemetry  *telemetry.Telemetry
+	ledger     ledger.Ledger
+	temporal   client.Client
+	dispatcher *intake.Dispatcher
+	desk       *desk.Desk
+	handler    http.Handler
+	worker     sdkworker.Worker
+
+	listener net.Listener
+	draining atomic.Bool
+	failed   chan error
+}
+
+const (
+	// deliverEvery is how often decisions that a workflow has not heard of are
+	// delivered again.
+	deliverEvery = 10 * time.Second
+	// shutdownBudget bounds Stop.
+	shutdownBudget = 40 * time.Second
+	// connectEvery is how often a worker tries to reach Temporal.
+	connectEvery = 2 * time.Second
+)
+
+// New builds a process that does nothing yet. What it opened is closed again
+// when it fails, and by Stop.
+func New(ctx context.Context, opts Options) (*App, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Lookup == nil {
+		opts.Lookup = func(string) (string, bool) { return "", false }
+	}
+	a := &App{
+		opts:     opts,
+		log:      opts.Logger,
+		cleanups: &cleanups{log: opts.Logger},
+		failed:   make(chan error, 2),
+	}
+	if err := a.build(ctx); err != nil {
+		return nil, errors.Join(err, a.cleanups.run(context.WithoutCancel(ctx)))
+	}
+	return a, nil
+}
+
+// Start begins to serve and to work. It returns when the HTTP surface answers;
+// a worker that cannot reach Temporal yet goes on trying.
+func (a *App) Start(ctx context.Context) error {
+	if a.opts.API {
+		if err := a.serve(ctx); err != nil {
+			return errors.Join(err, a.Stop(ctx))
+		}
+		a.background("dispatcher", a.dispatcher.Run)
+		a.background("deliveries", a.deliver)
+	}
+	if a.opts.Worker {
+		a.startWorker()
+	}
+	return nil
+}
+
+// Run starts, waits for the context to end or for a part to fail, and stops.
+func (a *App) Run(ctx context.Context) error {
+	if err := a.Start(ctx); err != nil {
+		return err
+	}
+	var failure error
+	select {
+	case <-ctx.Done():
+	case failure = <-a.failed:
+	}
+	return errors.Join(failure, a.Stop(context.WithoutCancel(ctx)))
+}
+
+// Stop ends everything in reverse order: no new requests, then the worker,
+// then the ledger. It is safe to call twice.
+func (a *App) Stop(ctx context.Context) error {
+	a.draining.Store(true)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownBudget)
+	defer cancel()
+	return a.cleanups.run(ctx)
+}
+
+// Failed reports a part that gave up; Run watches it.
+func (a *App) Failed() <-chan error { return a.failed }
+
+// URL is where the HTTP surface answers, once Start has returned.
+func (a *App) URL() string {
+	if a.listener == nil {
+		return ""
+	}
+	return "http://" + a.listener.Addr().String()
+}
+
+// Ledger is the record, for the programs that show it.
+func (a *App) Ledger() ledger.Ledger { return a.ledger }
+
+// Temporal is the client.
+func (a *App) Temporal() client.Client { return a.temporal }
+
+func (a *App) serve(ctx context.Context) error {
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, "tcp", a.opts.Config.Listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("the address %s is taken: choose another with --listen", a.opts.Config.Listen)
+	}
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", a.opts.Config.Listen, err)
+	}
+	a.listener = listener
+	server := &http.Server{
+		Handler:           a.handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+	}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			a.failed <- fmt.Errorf("serving HTTP: %w", err)
+		}
+	}()
+	a.cleanups.add("http", server.Shutdown)
+	return nil
+}
+
+// background runs a loop until Stop, which waits for it.
+func (a *App) background(name string, loop func(ctx context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { loop(ctx) })
+	a.cleanups.add(name, func(context.Context) error {
+		cancel()
+		running.Wait()
+		return nil
+	})
+}
+
+// deliver tells workflows of decisions that they have not heard of.
+func (a *App) deliver(ctx context.Context) {
+	ticker := time.NewTicker(deliverEvery)
+	defer ticker.Stop()
+	for {
+		if _, err := a.desk.Deliver(ctx); err != nil && ctx.Err() == nil {
+			a.log.WarnContext(ctx, "decisions.not_delivered", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// startWorker connects the worker, and goes on trying while Temporal cannot be
+// reached: a worker that starts before its server must not need a restart.
+func (a *App) startWorker() {
+	var started atomic.Bool
+	a.cleanups.add("worker", func(context.Context) error {
+		if started.Load() {
+			a.worker.Stop()
+		}
+		return nil
+	})
+	a.background("worker connection", func(ctx context.Context) {
+		ticker := time.NewTicker(connectEvery)
+		defer ticker.Stop()
+		for {
+			err := a.connect(ctx)
+			if err == nil {
+				started.Store(true)
+				a.log.InfoContext(ctx, "worker.started", "task_queue", a.opts.Config.Temporal.TaskQueue)
+				return
+			}
+			a.log.WarnContext(ctx, "worker.not_connected", "error", err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+		}
+	})
+}
+
+func (a *App) connect(ctx context.Context) error {
+	call, cancel := context.WithTimeout(ctx, connectEvery)
+	defer cancel()
+	if err := registerSearchAttributes(call, a.temporal, a.namespace()); err != nil {
+		return err
+	}
+	return a.worker.Start()
+}

@@ -1,0 +1,274 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	sdklog "go.temporal.io/sdk/log"
+
+	"github.com/google/uuid"
+
+	"github.com/rewardflow/rewardflow/activities"
+	"github.com/rewardflow/rewardflow/api"
+	"github.com/rewardflow/rewardflow/internal/config"
+	"github.com/rewardflow/rewardflow/internal/desk"
+	"github.com/rewardflow/rewardflow/internal/firstpromoter"
+	"github.com/rewardflow/rewardflow/internal/intake"
+	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
+	"github.com/rewardflow/rewardflow/internal/payout"
+	"github.com/rewardflow/rewardflow/internal/payout/manual"
+	"github.com/rewardflow/rewardflow/internal/payout/webhook"
+	"github.com/rewardflow/rewardflow/internal/policy"
+	"github.com/rewardflow/rewardflow/internal/telemetry"
+	"github.com/rewardflow/rewardflow/worker"
+	"github.com/rewardflow/rewardflow/workflows"
+)
+
+// build wires the parts in the order in which they need each other.
+func (a *App) build(ctx context.Context) error {
+	cfg := a.opts.Config
+	var err error
+	if a.telemetry, err = telemetry.New(ctx, telemetry.Config{
+		Service: "rewardflow", Version: a.opts.Version, Logger: a.log, Lookup: a.opts.Lookup,
+	}); err != nil {
+		return fmt.Errorf("setting up telemetry: %w", err)
+	}
+	a.cleanups.add("telemetry", a.telemetry.Shutdown)
+
+	if a.ledger, err = sqlite.Open(ctx, filepath.Join(cfg.DataDir, "ledger.db"), sqlite.Options{Logger: a.log}); err != nil {
+		return fmt.Errorf("opening the ledger: %w", err)
+	}
+	a.cleanups.add("ledger", func(context.Context) error { return a.ledger.Close() })
+
+	if a.temporal, err = a.dial(); err != nil {
+		return fmt.Errorf("setting up the Temporal client: %w", err)
+	}
+	a.cleanups.add("temporal client", func(context.Context) error { a.temporal.Close(); return nil })
+
+	channels, err := notifiers(cfg, a.log)
+	if err != nil {
+		return err
+	}
+	if a.opts.API {
+		if err := a.buildAPI(cfg, channels); err != nil {
+			return err
+		}
+	}
+	if a.opts.Worker {
+		return a.buildWorker(cfg, channels)
+	}
+	return nil
+}
+
+// dial makes a client that connects when it is first used: events are accepted
+// while Temporal is down.
+func (a *App) dial() (client.Client, error) {
+	options := a.opts.Temporal
+	tracing, err := a.telemetry.TracingInterceptor()
+	if err != nil {
+		return nil, err
+	}
+	options.Interceptors = append(slices.Clone(options.Interceptors), interceptor.ClientInterceptor(tracing))
+	options.MetricsHandler = a.telemetry.TemporalMetrics()
+	options.Logger = sdklog.NewStructuredLogger(a.log)
+	return client.NewLazyClient(options)
+}
+
+func (a *App) namespace() string {
+	if a.opts.Temporal.Namespace == "" {
+		return client.DefaultNamespace
+	}
+	return a.opts.Temporal.Namespace
+}
+
+func (a *App) buildAPI(cfg *config.Config, channels channels) error {
+	starter := intake.NewStarter(a.temporal, cfg.Temporal.TaskQueue, a.opts.Worker, channels.wanting)
+	a.dispatcher = intake.NewDispatcher(intake.DispatcherConfig{Owner: owner()}, a.ledger, starter, a.log)
+	a.desk = desk.New(a.ledger, a.temporal, acceptUnverified(cfg), a.log)
+
+	operators, err := operators(cfg)
+	if err != nil {
+		return err
+	}
+	var known []api.Provider
+	for name, p := range cfg.Providers {
+		known = append(known, api.Provider{Name: name, ByHand: p.Type == config.ProviderManual})
+	}
+	a.handler, err = api.New(api.Config{
+		WebhookSecret:     cfg.FirstPromoter.WebhookSecret.Reveal(),
+		BasicAuth:         cfg.FirstPromoter.BasicAuth.Reveal(),
+		Operators:         operators,
+		Providers:         known,
+		Caps:              caps(cfg),
+		WorkflowID:        workflows.FulfilmentID,
+		TemporalUIURL:     a.opts.TemporalUIURL,
+		TemporalNamespace: a.namespace(),
+		Version:           a.opts.Version,
+		Listen:            cfg.Listen,
+		MetricsHandler:    a.telemetry.Handler(),
+		Logger:            a.log,
+		TracerProvider:    a.telemetry.TracerProvider(),
+		Propagator:        a.telemetry.Propagator(),
+	}, api.Deps{
+		Intake:     intake.New(a.ledger, cfg.FirstPromoter.CloseByAnswerAfter, a.dispatcher.Wake, a.log),
+		Ledger:     a.ledger,
+		Desk:       a.desk,
+		Engine:     engineHealth{a.temporal},
+		Registerer: a.telemetry.Registerer(),
+		Draining:   a.draining.Load,
+	})
+	return err
+}
+
+func (a *App) buildWorker(cfg *config.Config, channels channels) error {
+	compiled, err := policy.Compile(cfg.Policy)
+	if err != nil {
+		return fmt.Errorf("compiling the policy: %w", err)
+	}
+	providers, err := providers(cfg)
+	if err != nil {
+		return err
+	}
+	rewards, err := activities.New(activities.Config{
+		Caps:             caps(cfg),
+		AcceptUnverified: acceptUnverified(cfg),
+		Ladder: activities.Ladder{
+			RemindAfter: cfg.Approvals.RemindAfter, EscalateAfter: cfg.Approvals.EscalateAfter, HoldAfter: cfg.Approvals.HoldAfter,
+		},
+	}, activities.Deps{
+		Ledger:        a.ledger,
+		FirstPromoter: owedReader{firstpromoter.NewClient(fpConfig(cfg))},
+		Judge:         judge{routes: cfg.Routes, policy: compiled},
+		Providers:     providers,
+	})
+	if err != nil {
+		return err
+	}
+	notifications, err := activities.NewNotifications(activities.NotificationDeps{Events: a.ledger, Channels: channels.byName()})
+	if err != nil {
+		return err
+	}
+	a.worker = worker.New(a.temporal, worker.Options{TaskQueue: cfg.Temporal.TaskQueue}, rewards, notifications)
+	return nil
+}
+
+func fpConfig(cfg *config.Config) firstpromoter.Config {
+	return firstpromoter.Config{
+		BaseURL:           cfg.FirstPromoter.BaseURL,
+		APIKey:            cfg.FirstPromoter.APIKey.Reveal(),
+		RequestsPerMinute: cfg.FirstPromoter.RequestsPerMinute,
+	}
+}
+
+func acceptUnverified(cfg *config.Config) bool {
+	return cfg.Approvals.Unverified == config.UnverifiedAccept
+}
+
+func caps(cfg *config.Config) ledger.Caps {
+	return ledger.Caps{
+		MaxSingle:            cfg.Brake.MaxSingle,
+		MaxPerDay:            cfg.Brake.MaxPerDay,
+		MaxPerPromoterPerDay: cfg.Brake.MaxPerPromoterPerDay,
+		MaxPerCampaignPerDay: cfg.Brake.MaxPerCampaignPerDay,
+	}
+}
+
+func providers(cfg *config.Config) (map[string]payout.Provider, error) {
+	built := make(map[string]payout.Provider, len(cfg.Providers))
+	var errs []error
+	for name, p := range cfg.Providers {
+		switch p.Type {
+		case config.ProviderManual:
+			built[name] = manual.New(name)
+		case config.ProviderWebhook:
+			provider, err := webhook.New(webhookConfig(name, p))
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			built[name] = provider
+		}
+	}
+	return built, errors.Join(errs...)
+}
+
+func webhookConfig(name string, p config.Provider) webhook.Config {
+	c := webhook.Config{
+		Name: name, URL: p.URL, Secret: p.Secret.Reveal(),
+		AllowPrivateNetworks: p.AllowPrivateNetworks, Timeout: p.Timeout,
+	}
+	for _, s := range p.Secrets {
+		c.OtherSecrets = append(c.OtherSecrets, s.Reveal())
+	}
+	return c
+}
+
+func operators(cfg *config.Config) ([]api.Operator, error) {
+	var out []api.Operator
+	for _, o := range cfg.Operators {
+		sum, err := hex.DecodeString(o.TokenSHA256)
+		if err != nil || len(sum) != sha256.Size {
+			return nil, fmt.Errorf("operator %s: token_sha256 is not a SHA-256 in hexadecimal digits", o.Name)
+		}
+		out = append(out, api.Operator{Name: o.Name, TokenSHA256: [sha256.Size]byte(sum), Roles: o.Roles})
+	}
+	return out, nil
+}
+
+// owner names this process in leases.
+func owner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), uuid.NewString()[:8])
+}
+
+// engineHealth says whether Temporal answers.
+type engineHealth struct{ client client.Client }
+
+// Healthy asks Temporal, briefly.
+func (e engineHealth) Healthy(ctx context.Context) (bool, string) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if _, err := e.client.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+		return false, "Temporal does not answer: events are accepted, and worked off when it is back"
+	}
+	return true, "Temporal answers"
+}
+
+// registerSearchAttributes adds the search attributes that the namespace does
+// not have. Where that is not allowed, they must have been registered before.
+func registerSearchAttributes(ctx context.Context, c client.Client, namespace string) error {
+	operator := c.OperatorService()
+	have, err := operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+	if err != nil {
+		return fmt.Errorf("reading the search attributes: %w", err)
+	}
+	missing := map[string]enumspb.IndexedValueType{}
+	for _, key := range workflows.SearchAttributes() {
+		if _, ok := have.GetCustomAttributes()[key.GetName()]; !ok {
+			missing[key.GetName()] = key.GetValueType()
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	_, err = operator.AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
+	if err != nil {
+		return fmt.Errorf("registering the search attributes RewardStatus, RewardUnit, PromoterID and CampaignID (all Keyword): %w", err)
+	}
+	return nil
+}
