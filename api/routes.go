@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -122,11 +123,13 @@ func byHand(providers []Provider) map[string]bool {
 	return hands
 }
 
+// providerNames returns the names in their order, for messages.
 func providerNames(providers []Provider) []string {
 	names := make([]string, 0, len(providers))
 	for _, p := range providers {
 		names = append(names, p.Name)
 	}
+	slices.Sort(names)
 	return names
 }
 
