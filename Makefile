@@ -1,0 +1,22 @@
+.PHONY: help build test race check bench demo
+
+help: ## Show this help.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+build: ## Build both programs into bin/.
+	go build -trimpath -o bin/ ./cmd/...
+
+test: ## Run the tests.
+	go test ./...
+
+race: ## Run the tests with the race detector, in random order.
+	go test -race -shuffle=on -timeout 30m ./...
+
+check: ## Do what CI does.
+	.ci/run
+
+bench: ## Compare with the plain engine.
+	go test -run '^$$' -bench . -benchtime 3x ./internal/intake ./worker
+
+demo: ## Show rewards on their way.
+	go run ./cmd/standalone demo
