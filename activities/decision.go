@@ -151,9 +151,9 @@ func (a *Activities) apply(ctx context.Context, res reward.Resolution, rec ledge
 		_, err := a.ledger.PayByHand(ctx, rec.Reward.ID, actor, res.Reference, a.now())
 		return "", err
 	case reward.ActionReject:
-		return a.end(ctx, rec, p, reward.Rejected, res.Comment, actor)
+		return a.end(ctx, rec, p, reward.Rejected, actor)
 	case reward.ActionAbandon:
-		return a.end(ctx, rec, p, reward.Abandoned, res.Comment, actor)
+		return a.end(ctx, rec, p, reward.Abandoned, actor)
 	}
 	return fmt.Sprintf("%.20q is no action: use retry, reroute, paid, reject or abandon", res.Action), nil
 }
@@ -199,14 +199,15 @@ func (a *Activities) reroute(ctx context.Context, rec ledger.Record, p ledger.Pa
 }
 
 // end closes a reward's life by a person's word. A reward that may have been
-// paid cannot be rejected: that would say that nothing was paid.
-func (a *Activities) end(ctx context.Context, rec ledger.Record, p ledger.Payout, to reward.Status, comment, actor string) (string, error) {
+// paid cannot be rejected: that would say that nothing was paid. The person's
+// comment stays with the resolution: a reason travels into histories.
+func (a *Activities) end(ctx context.Context, rec ledger.Record, p ledger.Payout, to reward.Status, actor string) (string, error) {
 	unpaid := p.State == "" || p.State == payout.Reserved || p.State == payout.Refused
 	if p.State == payout.Submitting || to == reward.Rejected && !unpaid {
 		return fmt.Sprintf("its payout is %s, so it may be paid: look it up, or resolve as paid or abandon", p.State), nil
 	}
 	return "", a.ledger.Move(ctx, ledger.Transition{
-		ID: rec.Reward.ID, To: to, Reason: comment, Actor: actor, Notify: "reward_" + string(to),
+		ID: rec.Reward.ID, To: to, Reason: string(to) + " by a person's resolution", Actor: actor, Notify: "reward_" + string(to),
 	})
 }
 

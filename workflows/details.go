@@ -48,13 +48,13 @@ func (r *run) worthShowing() bool {
 // address.
 func (r *run) details() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### Reward %s: %s\n\n", r.in.RewardID, strings.ReplaceAll(string(r.now.Status), "_", " "))
+	b.WriteString("### Reward " + r.in.RewardID.String() + ": " + strings.ReplaceAll(string(r.now.Status), "_", " ") + "\n\n")
 	if r.now.Reason != "" {
-		fmt.Fprintf(&b, "%s\n\n", r.now.Reason)
+		b.WriteString(r.now.Reason + "\n\n")
 	}
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(&b, "- **%s**: %s\n", name, value)
+			b.WriteString("- **" + name + "**: " + value + "\n")
 		}
 	}
 	if r.now.Quantity.Unit != "" {

@@ -96,11 +96,11 @@ func (n *notification) note(channel string, err error) {
 // Temporal UI.
 func (n *notification) show(ctx workflow.Context) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### Notification of %s\n\n", n.in.Type)
+	b.WriteString("### Notification of " + n.in.Type + "\n\n")
 	shown := map[string]bool{}
 	for _, channel := range n.in.Channels {
 		if !shown[channel] {
-			fmt.Fprintf(&b, "- **%s**: %s\n", channel, n.result.Channels[channel])
+			b.WriteString("- **" + channel + "**: " + n.result.Channels[channel] + "\n")
 		}
 		shown[channel] = true
 	}
