@@ -202,9 +202,9 @@ func (a *Activities) reroute(ctx context.Context, rec ledger.Record, p ledger.Pa
 // paid cannot be rejected: that would say that nothing was paid. The person's
 // comment stays with the resolution: a reason travels into histories.
 func (a *Activities) end(ctx context.Context, rec ledger.Record, p ledger.Payout, to reward.Status, actor string) (string, error) {
-	unpaid := p.State == "" || p.State == payout.Reserved || p.State == payout.Refused
+	unpaid := p.State == "" || p.State == payout.Reserved && p.Doubt == ledger.DoubtNone || p.State == payout.Refused
 	if p.State == payout.Submitting || to == reward.Rejected && !unpaid {
-		return fmt.Sprintf("its payout is %s, so it may be paid: look it up, or resolve as paid or abandon", p.State), nil
+		return fmt.Sprintf("its payout is %s, and it may be paid: look it up, or resolve as paid or abandon", p.State), nil
 	}
 	return "", a.ledger.Move(ctx, ledger.Transition{
 		ID: rec.Reward.ID, To: to, Reason: string(to) + " by a person's resolution", Actor: actor, Notify: "reward_" + string(to),

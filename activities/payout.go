@@ -63,6 +63,10 @@ func (a *Activities) Pay(ctx context.Context, in PayInput) (PayResult, error) {
 	}
 
 	now := a.now()
+	if p.Doubt != ledger.DoubtNone && !provider.Traits().MayResend(p.FirstSentAt, now) {
+		return a.attention(ctx, p, fmt.Sprintf("it was sent before, nobody learned what became of that, and %s's idempotency window has closed meanwhile: "+
+			"look there for the key %s, then resolve as paid or abandon", p.Provider, p.Request.Key))
+	}
 	claim, err := a.ledger.Claim(ctx, in.RewardID, a.cfg.Caps, now, now.Add(a.cfg.SendTimeout))
 	switch {
 	case err != nil:

@@ -207,6 +207,40 @@ func TestClosedWindowNeedsAPerson(t *testing.T) {
 	require.Equal(t, 1, h.fp.completed(rewardID))
 }
 
+// TestBrakedResendDoesNotOutliveTheWindow holds a payout, which may be sent
+// again after a look-up, under the brake until the provider has forgotten the
+// key.
+func TestBrakedResendDoesNotOutliveTheWindow(t *testing.T) {
+	t.Parallel()
+
+	h := newHouse(t)
+	h.provider.traits = payout.Traits{Window: 24 * time.Hour, Margin: time.Hour, SettleDelay: time.Minute}
+	h.provider.next = []answer{{payout.Outcome{Class: payout.ClassUnknown}, false}}
+	brake := func(paused bool) {
+		require.NoError(t, h.ledger.SetBrake(context.Background(), ledger.BrakeState{
+			Scope: ledger.AllProviders, Paused: paused, Reason: "audit", By: "alice", At: h.env.Now(),
+		}))
+	}
+	h.after(30*time.Second, func() { brake(true) })
+	h.after(20*time.Hour, func() { require.Equal(t, reward.Held, h.status().Status) })
+	h.after(48*time.Hour, func() { brake(false) })
+	h.after(49*time.Hour, func() {
+		require.Equal(t, reward.Attention, h.status().Status)
+		require.Equal(t, 1, h.provider.sends)
+		h.update(workflows.UpdateResolve, workflows.Instruction{Action: reward.ActionReject, By: "alice"}, func(result any, err error) {
+			require.NoError(t, err)
+			out, ok := result.(activities.ResolveResult)
+			require.True(t, ok)
+			require.NotEmpty(t, out.Refusal, "it may have been paid")
+		})
+	})
+	h.after(50*time.Hour, func() {
+		h.resolve(workflows.Instruction{Action: reward.ActionPaid, By: "alice", Reference: "found-there"})
+	})
+	require.Equal(t, reward.Fulfilled, h.run().Status)
+	require.Equal(t, 1, h.provider.sends)
+}
+
 func TestRefusedPayoutIsPaidAgainOnlyByAPersonsWord(t *testing.T) {
 	t.Parallel()
 

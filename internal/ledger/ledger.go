@@ -337,7 +337,26 @@ type Payout struct {
 	FirstSentAt time.Time
 	UpdatedAt   time.Time
 	PaidAt      time.Time
+	// Doubt says whether this generation was sent before with an outcome that
+	// nobody learned.
+	Doubt Doubt
 }
+
+// Doubt is what is known about earlier sends of a payout that may be sent again.
+type Doubt string
+
+// The doubts.
+const (
+	// DoubtNone: every earlier send was proven not to have been done.
+	DoubtNone Doubt = ""
+	// DoubtAbsent: the outcome of an earlier send was not learned, and a
+	// look-up said with authority that it was not done.
+	DoubtAbsent Doubt = "absent"
+	// DoubtBlind: the outcome of an earlier send was not learned, and no
+	// look-up could tell. Only the provider's memory of the key keeps a send
+	// from paying again.
+	DoubtBlind Doubt = "blind"
+)
 
 // Attempt is one submission of one payout to a provider.
 type Attempt struct {
@@ -419,6 +438,9 @@ type Payouts interface {
 	// the payout's fence and the state is submitting; else it records the
 	// attempt and returns the row as it stands. The reward's status follows:
 	// paid -> paid, settling -> settling, unknown -> resolving, others stay.
+	// While the payout is in blind doubt, an outcome that proves only that this
+	// attempt was not done (not sent, refused) proves nothing about the earlier
+	// one: the payout becomes unknown.
 	Finish(ctx context.Context, a Attempt, out payout.Outcome) (Payout, error)
 	// Expire moves submitting to unknown when the newest attempt's deadline has
 	// passed at now (its worker died), and returns the row as it stands.
@@ -431,7 +453,8 @@ type Payouts interface {
 	// Rearm moves unknown to reserved, so that the same key and the same bytes
 	// may be claimed again. The caller has proven that this is allowed: a
 	// look-up was recorded under this fence, and the provider's window is open.
-	// Without a recorded look-up since the newest send: fault.Conflict.
+	// Without a recorded look-up since the newest send: fault.Conflict. What the
+	// newest look-up said becomes the payout's doubt.
 	Rearm(ctx context.Context, id reward.ID, fence int64, reason string) (Payout, error)
 	// NewGeneration replaces a refused payout by a new reservation with the
 	// next generation. Any other state: fault.Conflict. The old generation's

@@ -104,7 +104,7 @@ func notifyMakesAnInternalEvent(t *testing.T, b *bundle) {
 func assessmentsTellWhatPeopleMustKnow(t *testing.T, b *bundle) {
 	tells := map[reward.Status]bool{
 		reward.Quarantined: true, reward.AwaitingApproval: true, reward.Held: true,
-		reward.Attention: true, reward.Rejected: true,
+		reward.Attention: true, reward.Rejected: true, reward.FulfilledElsewhere: true,
 	}
 	for i, status := range reward.Statuses() {
 		id := reward.ID(i + 1)

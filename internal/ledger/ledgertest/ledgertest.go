@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Ledg
 		"decisions": decisionChecks(),
 		"payouts":   payoutChecks(),
 		"lookups":   lookupChecks(),
+		"doubt":     doubtChecks(),
 		"by_hand":   byHandChecks(),
 		"brake":     brakeChecks(),
 		"closing":   closingChecks(),

@@ -19,6 +19,7 @@ func payoutChecks() []check {
 		{"KeyIsUsedOnce", keyIsUsedOnce},
 		{"ClaimTakesTheFence", claimTakesTheFence},
 		{"SecondClaimIsNotTaken", secondClaimIsNotTaken},
+		{"ClaimNeedsItsTimes", claimNeedsItsTimes},
 		{"FinalRewardIsNotClaimed", finalRewardIsNotClaimed},
 		{"FinishMovesByOutcome", finishMovesByOutcome},
 		{"FinishWithAnOldFenceChangesNothing", finishWithAnOldFenceChangesNothing},
@@ -121,6 +122,16 @@ func secondClaimIsNotTaken(t *testing.T, b *bundle) {
 	require.False(t, c.Braked)
 	require.NotEmpty(t, c.Reason)
 	require.Equal(t, before.Payout, c.Payout)
+	require.Equal(t, before, snapshotOf(t, b.Ledger, 7))
+}
+
+func claimNeedsItsTimes(t *testing.T, b *bundle) {
+	b.reserved(t, 7)
+	before := snapshotOf(t, b.Ledger, 7)
+	for _, times := range [][2]time.Time{{{}, start()}, {start(), start()}, {start(), {}}} {
+		_, err := b.Claim(b.ctx, 7, ledger.Caps{}, times[0], times[1])
+		require.Equal(t, fault.Invalid, fault.KindOf(err))
+	}
 	require.Equal(t, before, snapshotOf(t, b.Ledger, 7))
 }
 

@@ -80,7 +80,7 @@ func unknownRewardIsNotFound(t *testing.T, b *bundle) {
 		"ResolutionsOf": func() error { _, err := b.ResolutionsOf(b.ctx, 9); return err },
 		"Reserve":       func() error { _, err := b.Reserve(b.ctx, reservation(9, 1)); return err },
 		"Payout":        func() error { _, err := b.Payout(b.ctx, 9); return err },
-		"Claim":         func() error { _, err := b.Claim(b.ctx, 9, ledger.Caps{}, start(), start()); return err },
+		"Claim":         func() error { _, err := b.Claim(b.ctx, 9, ledger.Caps{}, start(), start().Add(1)); return err },
 		"Finish": func() error {
 			_, err := b.Finish(b.ctx, ledger.Attempt{RewardID: 9, Number: 1}, settled("r"))
 			return err

@@ -92,10 +92,19 @@ func (l *Ledger) Finish(ctx context.Context, a ledger.Attempt, out payout.Outcom
 		if p.Fence != sent.Number || p.State != payout.Submitting {
 			return p, nil
 		}
-		return t.learn(ctx, op, p, change{
-			move: out.Move(), reference: out.Reference, detail: out.Detail, at: t.now,
-		})
+		return t.learn(ctx, op, p, learned(p, out, t.now))
 	})
+}
+
+// learned is the change that an outcome makes. In blind doubt, what proves that
+// this attempt was not done proves nothing about the earlier one.
+func learned(p ledger.Payout, out payout.Outcome, now time.Time) change {
+	c := change{move: out.Move(), reference: out.Reference, detail: out.Detail, at: now}
+	if p.Doubt == ledger.DoubtBlind && (c.move == payout.MoveNotSent || c.move == payout.MoveRefused) {
+		c.move = payout.MoveUnknown
+		c.detail = "an earlier attempt may have been done, and the newest says nothing about it: " + out.Detail
+	}
+	return c
 }
 
 func (t *tx) finishAttempt(ctx context.Context, a ledger.Attempt, out payout.Outcome) error {

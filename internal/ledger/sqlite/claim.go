@@ -14,9 +14,13 @@ import (
 
 const opClaim = "ledger.claim"
 
-// Claim implements ledger.Payouts. A reward whose status is final is not
-// claimed: a person ended it.
+// Claim implements ledger.Payouts. Without a time, or with a deadline that is
+// not after it, it is fault.Invalid: the caps and the provider's window count
+// from that time.
 func (l *Ledger) Claim(ctx context.Context, id reward.ID, caps ledger.Caps, now, deadline time.Time) (ledger.Claim, error) {
+	if now.IsZero() || !deadline.After(now) {
+		return ledger.Claim{}, invalid(opClaim, "a claim needs the time, and a deadline after it")
+	}
 	return write(ctx, l, opClaim, func(ctx context.Context, t *tx) (ledger.Claim, error) {
 		p, err := payoutOf(ctx, t, opClaim, id)
 		if err != nil {

@@ -22,7 +22,6 @@ type Ledger struct {
 	writer  *writer
 	writers *sql.DB
 	readers *sql.DB
-	now     func() time.Time
 
 	closeOnce sync.Once
 	closeErr  error

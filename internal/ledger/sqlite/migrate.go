@@ -18,22 +18,19 @@ var migrations embed.FS
 // file at once: each migration is one transaction, so one of them wins and
 // the others find it applied when they look again.
 func migrate(ctx context.Context, db *sql.DB, path string) error {
-	const rounds = 20
-	var err error
-	for range rounds {
-		if err = migrateOnce(ctx, db, path); err == nil || ctx.Err() != nil {
-			return err
-		}
-		if isRefusal(err) {
+	const patience, pause = 10 * time.Second, 50 * time.Millisecond
+	giveUp := time.Now().Add(patience)
+	for {
+		err := migrateOnce(ctx, db, path)
+		if err == nil || isRefusal(err) || time.Now().After(giveUp) {
 			return err
 		}
 		select {
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return err
 		}
 	}
-	return err
 }
 
 func migrateOnce(ctx context.Context, db *sql.DB, path string) error {

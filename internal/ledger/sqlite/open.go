@@ -67,7 +67,6 @@ func Open(ctx context.Context, path string, opts Options) (*Ledger, error) {
 		writer:  startWriter(writers, opts.Now, opts.Logger),
 		writers: writers,
 		readers: readers,
-		now:     opts.Now,
 	}, nil
 }
 
@@ -172,14 +171,10 @@ func setUp(ctx context.Context, db *sql.DB, path string) error {
 	return mayWrite(ctx, db, path)
 }
 
-// mayWrite takes the write lock and gives it back: SQLite opens what it may
-// only read without a word.
+// mayWrite starts to write and changes nothing. SQLite opens what it may only
+// read without a word, and even begins an immediate transaction on it.
 func mayWrite(ctx context.Context, db *sql.DB, path string) error {
-	transaction, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return openFault(path, err)
-	}
-	if err := transaction.Rollback(); err != nil {
+	if _, err := db.ExecContext(ctx, `DELETE FROM ping WHERE at < 0`); err != nil {
 		return openFault(path, err)
 	}
 	return nil

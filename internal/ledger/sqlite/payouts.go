@@ -17,7 +17,7 @@ const providerByHand = "by_hand"
 
 const selectPayout = `SELECT p.reward_id, p.generation, p.provider, g.amount, g.unit, g.currency,
 	g.key, g.destination, g.body, p.state, p.fence, p.reference, p.detail,
-	g.reserved_at, p.first_sent_at, p.updated_at, p.paid_at
+	g.reserved_at, p.first_sent_at, p.updated_at, p.paid_at, p.doubt
 	FROM payouts p JOIN payout_generations g ON g.reward_id = p.reward_id AND g.generation = p.generation
 	WHERE p.reward_id = ?`
 
@@ -28,7 +28,7 @@ func findPayout(ctx context.Context, q querier, id reward.ID) (ledger.Payout, bo
 	err := q.queryRow(ctx, selectPayout, id).Scan(&p.RewardID, &p.Generation, &p.Provider,
 		&p.Quantity.Amount, &p.Quantity.Unit, &p.Quantity.Currency,
 		&p.Request.Key, &p.Request.Destination, &p.Request.Body, &p.State, &p.Fence, &p.Reference, &p.Detail,
-		&reservedAt, &firstSentAt, &updatedAt, &paidAt)
+		&reservedAt, &firstSentAt, &updatedAt, &paidAt, &p.Doubt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ledger.Payout{}, false, nil
 	}
@@ -155,7 +155,7 @@ func (t *tx) nextGeneration(
 	}
 	detail := fmt.Sprintf("generation %d, asked for by %s", generation, actor)
 	n, err := t.exec(ctx, `UPDATE payouts SET generation = ?, provider = ?, cap_unit = ?, amount = ?, state = ?,
-			reference = '', detail = ?, first_sent_at = 0, spent_at = 0, paid_at = 0, updated_at = ?
+			reference = '', detail = ?, first_sent_at = 0, spent_at = 0, paid_at = 0, doubt = '', updated_at = ?
 		WHERE reward_id = ? AND state = ? AND fence = ? AND generation = ?`,
 		generation, r.Provider, capUnit(r.Quantity), r.Quantity.Amount, to, detail, millis(t.now),
 		p.RewardID, p.State, p.Fence, p.Generation)

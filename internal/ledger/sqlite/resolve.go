@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,6 +24,9 @@ func (l *Ledger) Found(ctx context.Context, id reward.ID, fence int64, f payout.
 		p, err := payoutOf(ctx, t, op, id)
 		if err != nil {
 			return ledger.Payout{}, err
+		}
+		if at.IsZero() {
+			at = t.now
 		}
 		err = t.keepFinished(ctx, p, fence, ledger.Attempt{
 			Kind: ledger.AttemptLookup, Outcome: string(f.Answer), Reference: f.Reference, Detail: f.Detail,
@@ -51,14 +56,9 @@ func (l *Ledger) Rearm(ctx context.Context, id reward.ID, fence int64, reason st
 		if p.State != payout.Unknown || p.Fence != fence {
 			return ledger.Payout{}, conflict(op, fmt.Sprintf("the payout is %s at fence %d; it was to be unknown at fence %d", p.State, p.Fence, fence))
 		}
-		var looked bool
-		err = t.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM attempts WHERE reward_id = ? AND kind = ? AND fence = ?)`,
-			id, ledger.AttemptLookup, fence).Scan(&looked)
+		doubt, err := t.doubt(ctx, op, p)
 		if err != nil {
 			return ledger.Payout{}, err
-		}
-		if !looked {
-			return ledger.Payout{}, conflict(op, "nobody has looked the payout up since it was sent")
 		}
 		moved, err := t.move(ctx, p, change{move: payout.MoveNotSent, detail: reason, at: t.now})
 		if err != nil {
@@ -67,8 +67,28 @@ func (l *Ledger) Rearm(ctx context.Context, id reward.ID, fence int64, reason st
 		if !moved {
 			return ledger.Payout{}, conflict(op, "the payout has moved on")
 		}
+		if _, err := t.exec(ctx, `UPDATE payouts SET doubt = ? WHERE reward_id = ?`, doubt, id); err != nil {
+			return ledger.Payout{}, err
+		}
 		return payoutOf(ctx, t, op, id)
 	})
+}
+
+// doubt is what the newest look-up since the newest send leaves of the
+// question whether that send was done.
+func (t *tx) doubt(ctx context.Context, op string, p ledger.Payout) (ledger.Doubt, error) {
+	var answer payout.Answer
+	err := t.queryRow(ctx, `SELECT outcome FROM attempts WHERE reward_id = ? AND kind = ? AND fence = ?
+		ORDER BY number DESC LIMIT 1`, p.RewardID, ledger.AttemptLookup, p.Fence).Scan(&answer)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return "", conflict(op, "nobody has looked the payout up since it was sent")
+	case err != nil:
+		return "", err
+	case answer == payout.Absent:
+		return ledger.DoubtAbsent, nil
+	}
+	return ledger.DoubtBlind, nil
 }
 
 const opByHand = "ledger.pay_by_hand"

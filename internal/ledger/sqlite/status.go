@@ -84,7 +84,7 @@ func (t *tx) notice(ctx context.Context, s step) error {
 // status makes; empty for a status that tells nobody anything.
 func endNotice(s reward.Status) string {
 	switch s {
-	case reward.Quarantined, reward.AwaitingApproval, reward.Held, reward.Attention, reward.Rejected:
+	case reward.Quarantined, reward.AwaitingApproval, reward.Held, reward.Attention, reward.Rejected, reward.FulfilledElsewhere:
 		return "reward_" + string(s)
 	}
 	return ""

@@ -29,10 +29,12 @@ func busy(t *testing.T, l *sqlite.Ledger) (release func()) {
 		})
 	}()
 	<-entered
-	return sync.OnceFunc(func() {
+	release = sync.OnceFunc(func() {
 		close(gate)
 		require.NoError(t, <-done)
 	})
+	t.Cleanup(release)
+	return release
 }
 
 // waitQueued waits until n operations are in the queue.
@@ -58,7 +60,9 @@ func TestBatchIsOneCommitAndAFailureIsAlone(t *testing.T) {
 		func(exec sqlite.Exec) error { return exec(insertPing, 1) },
 		func(exec sqlite.Exec) error { return errors.Join(exec(insertPing, 2), errOwn) },
 		func(exec sqlite.Exec) error { return exec(insertPing, 3) },
-		func(exec sqlite.Exec) error { return errors.Join(exec(insertPing, 4), exec(`INSERT INTO ping (at) VALUES (NULL)`)) },
+		func(exec sqlite.Exec) error {
+			return errors.Join(exec(insertPing, 4), exec(`INSERT INTO ping (at) VALUES (NULL)`))
+		},
 		func(exec sqlite.Exec) error { _ = exec(insertPing, 5); panic("a bug") },
 		func(exec sqlite.Exec) error { return exec(`this is not SQL`) },
 		func(exec sqlite.Exec) error {
@@ -153,7 +157,9 @@ func TestCloseFinishesWhatIsQueued(t *testing.T) {
 	closed := make(chan error, 1)
 	go func() { closed <- l.Close() }()
 	require.Eventually(t, func() bool {
-		return fault.Message(l.Ping(t.Context())) == "the ledger is closed"
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		return fault.Message(l.Ping(ctx)) == "the ledger is closed"
 	}, 10*time.Second, time.Millisecond)
 	release()
 	wg.Wait()

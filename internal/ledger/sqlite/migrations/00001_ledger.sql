@@ -21,7 +21,7 @@ CREATE TABLE inbox (
     workflow_id   TEXT    NOT NULL DEFAULT '',
     UNIQUE (type, dedupe)
 ) STRICT;
-CREATE INDEX inbox_waiting ON inbox (id) WHERE dispatch = 1 AND dispatched_at = 0;
+CREATE INDEX inbox_waiting ON inbox (id, accepted_at) WHERE dispatch = 1 AND dispatched_at = 0;
 
 CREATE TABLE deliveries (
     id        INTEGER PRIMARY KEY,
@@ -149,6 +149,7 @@ CREATE TABLE payouts (
     spent_at      INTEGER NOT NULL DEFAULT 0, -- when value left last, or may have
     updated_at    INTEGER NOT NULL,
     paid_at       INTEGER NOT NULL DEFAULT 0,
+    doubt         TEXT    NOT NULL DEFAULT '', -- what is known of earlier sends of this generation
     FOREIGN KEY (reward_id, generation) REFERENCES payout_generations (reward_id, generation)
 ) STRICT;
 CREATE UNIQUE INDEX payouts_reference ON payouts (provider, reference) WHERE reference <> '';
