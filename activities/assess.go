@@ -245,5 +245,10 @@ func (a *Activities) explain(ctx context.Context, rec ledger.Record, cause error
 		t.To, t.Notify = reward.Attention, NotifyAttention
 	case fault.Throttled, fault.Unavailable, fault.Ambiguous:
 	}
+	if rec.Verified {
+		// It was genuine when it was asked about; it keeps its place while the
+		// second look fails.
+		t.To = rec.Status
+	}
 	_ = a.ledger.Move(ctx, t)
 }

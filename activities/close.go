@@ -64,11 +64,19 @@ func (a *Activities) Close(ctx context.Context, in CloseInput) (CloseResult, err
 		return CloseResult{By: state.By, Status: reward.Closing, Again: answeredPause,
 			Reason: "the close was left to the answer 200, and FirstPromoter has not recorded it yet"}, nil
 	case state.Call == ledger.CallUnknown:
-		if state, err = a.ledger.FinishClose(ctx, in.RewardID, state.Fence, ledger.CallNotDone, "read back as "+owed.Status); err != nil {
-			return CloseResult{}, asTemporal(err)
-		}
+		return a.readBack(ctx, in.RewardID, state.Fence, owed.Status)
 	}
 	return a.callClose(ctx, in.RewardID)
+}
+
+// readBack notes that a call whose outcome was unknown has not closed the
+// reward. The next call is left to the next run: only between two calls may an
+// answer take the close over, and a call that is never answered would
+// otherwise keep it out for ever.
+func (a *Activities) readBack(ctx context.Context, id reward.ID, fence int64, status string) (CloseResult, error) {
+	state, err := a.ledger.FinishClose(ctx, id, fence, ledger.CallNotDone, "read back as "+status)
+	return CloseResult{By: state.By, Status: reward.Closing, Reason: "the last call was read back as not done, and another one follows"},
+		asTemporal(err)
 }
 
 // callClose claims the close and makes the one call.

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rewardflow/rewardflow/activities"
+	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/reward"
 	"github.com/rewardflow/rewardflow/workflows"
 )
@@ -188,4 +189,20 @@ func TestVoteReadsWhatPeopleType(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(typed), &got), typed)
 		require.Equal(t, want, got, typed)
 	}
+}
+
+func TestSecondLookThatFailsKeepsTheApproval(t *testing.T) {
+	t.Parallel()
+
+	h := newQuestion(t, 1)
+	h.after(time.Hour, func() {
+		h.fp.mu.Lock()
+		for range 20 {
+			h.fp.readFaults = append(h.fp.readFaults, fault.New(fault.Denied, "fake", "wrong key"))
+		}
+		h.fp.mu.Unlock()
+		h.env.SignalWorkflow(workflows.SignalApprove, "alice")
+	})
+	require.Equal(t, reward.Fulfilled, h.run().Status, "nobody had to touch it again")
+	h.requirePaidOnce()
 }
