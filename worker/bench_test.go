@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
@@ -107,7 +108,10 @@ func fulfilments(b *testing.B, c client.Client, n int) float64 {
 	dispatching.Go(func() { dispatcher.Run(ctx) })
 	defer dispatching.Wait()
 	defer cancel()
-	in := intake.New(l, time.Hour, dispatcher.Wake, quiet)
+	in, err := intake.New(l, intake.Config{
+		CloseByAnswerAfter: time.Hour, Wake: dispatcher.Wake, Registerer: prometheus.NewRegistry(), Logger: quiet,
+	})
+	require.NoError(b, err)
 
 	began := time.Now()
 	for range n {

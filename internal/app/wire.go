@@ -106,6 +106,16 @@ func (a *App) buildAPI(cfg *config.Config, channels channels) error {
 	for name, p := range cfg.Providers {
 		known = append(known, api.Provider{Name: name, ByHand: p.Type == config.ProviderManual})
 	}
+	in, err := intake.New(a.ledger, intake.Config{
+		CloseByAnswerAfter: cfg.FirstPromoter.CloseByAnswerAfter, Wake: a.dispatcher.Wake,
+		Registerer: a.telemetry.Registerer(), Logger: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.telemetry.Registerer().Register(newGauges(a.ledger)); err != nil {
+		return fmt.Errorf("registering the ledger's gauges: %w", err)
+	}
 	a.handler, err = api.New(api.Config{
 		WebhookSecret:     cfg.FirstPromoter.WebhookSecret.Reveal(),
 		BasicAuth:         cfg.FirstPromoter.BasicAuth.Reveal(),
@@ -122,7 +132,7 @@ func (a *App) buildAPI(cfg *config.Config, channels channels) error {
 		TracerProvider:    a.telemetry.TracerProvider(),
 		Propagator:        a.telemetry.Propagator(),
 	}, api.Deps{
-		Intake:     intake.New(a.ledger, cfg.FirstPromoter.CloseByAnswerAfter, a.dispatcher.Wake, a.log),
+		Intake:     in,
 		Ledger:     a.ledger,
 		Desk:       a.desk,
 		Engine:     engineHealth{a.temporal},

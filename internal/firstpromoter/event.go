@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,6 +144,14 @@ func readClaim(data object) (*ledger.Claimed, error) {
 	return &ledger.Claimed{Reward: p.Reward(), Defect: p.Defect}, nil
 }
 
+// KnownTypes returns the known event types in their canonical spelling.
+func KnownTypes() []string {
+	return []string{
+		LeadSignup, LeadBecomesReferral, LeadCancelled, LeadSubscribed,
+		PromoterAccepted, PromoterSignedUp, RewardCreated, FulfilmentPending,
+	}
+}
+
 // canonicalType returns the canonical spelling and whether it is known.
 // FirstPromoter's own texts spell two of the types in two ways.
 func canonicalType(raw string) (string, bool) {
@@ -151,11 +160,8 @@ func canonicalType(raw string) (string, bool) {
 		return PromoterSignedUp, true
 	case "new_customer":
 		return LeadBecomesReferral, true
-	case LeadSignup, LeadBecomesReferral, LeadCancelled, LeadSubscribed,
-		PromoterAccepted, PromoterSignedUp, RewardCreated, FulfilmentPending:
-		return raw, true
 	}
-	return raw, false
+	return raw, slices.Contains(KnownTypes(), raw)
 }
 
 // eventID returns event.id as text that fits into a workflow ID.

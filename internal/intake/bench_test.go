@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
@@ -45,7 +46,10 @@ func BenchmarkAcceptAgainstPlainStart(b *testing.B) {
 		ctx, cancel := context.WithCancel(b.Context())
 		var dispatching sync.WaitGroup
 		dispatching.Go(func() { dispatcher.Run(ctx) })
-		in := intake.New(l, time.Hour, dispatcher.Wake, quiet)
+		in, err := intake.New(l, intake.Config{
+			CloseByAnswerAfter: time.Hour, Wake: dispatcher.Wake, Registerer: prometheus.NewRegistry(), Logger: quiet,
+		})
+		require.NoError(b, err)
 		accepted := rate(clients, span, func(ctx context.Context, n int64) error {
 			_, _, err := in.Accept(ctx, event(n))
 			return err

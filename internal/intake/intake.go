@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/rewardflow/rewardflow/internal/firstpromoter"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/telemetry"
@@ -27,17 +29,35 @@ type Intake struct {
 	inbox              inbox
 	closeByAnswerAfter time.Duration
 	wake               func()
+	metrics            *metrics
 	log                *slog.Logger
 }
 
-// New returns an Intake. closeByAnswerAfter is how long a paid reward waits
-// for the API before an answer of 200 may close it. wake is called after every
-// commit that left something to dispatch; it must not block, and may be nil.
-func New(box inbox, closeByAnswerAfter time.Duration, wake func(), logger *slog.Logger) *Intake {
-	if wake == nil {
-		wake = func() {}
+// Config says how events are accepted. Registerer and Logger are required.
+type Config struct {
+	// CloseByAnswerAfter is how long a paid reward waits for the API before an
+	// answer of 200 may close it.
+	CloseByAnswerAfter time.Duration
+	// Wake is called after every commit that left something to dispatch; it must
+	// not block, and may be nil.
+	Wake func()
+	// Registerer gets intake's metrics.
+	Registerer prometheus.Registerer
+	Logger     *slog.Logger
+}
+
+// New returns an Intake.
+func New(box inbox, cfg Config) (*Intake, error) {
+	counters, err := newMetrics(cfg.Registerer)
+	if err != nil {
+		return nil, err
 	}
-	return &Intake{inbox: box, closeByAnswerAfter: closeByAnswerAfter, wake: wake, log: logger}
+	if cfg.Wake == nil {
+		cfg.Wake = func() {}
+	}
+	return &Intake{
+		inbox: box, closeByAnswerAfter: cfg.CloseByAnswerAfter, wake: cfg.Wake, metrics: counters, log: cfg.Logger,
+	}, nil
 }
 
 // Accept decodes a delivery, keeps its allowed fields, and commits them. When
@@ -63,6 +83,7 @@ func (in *Intake) Accept(ctx context.Context, body []byte) (fulfilled bool, work
 	if err != nil {
 		return false, "", err
 	}
+	in.metrics.count(ev, receipt.Duplicate)
 	attrs := []any{"event_type", ev.Type, "event_id", ev.ID, "known", ev.Known, "duplicate", receipt.Duplicate}
 	if ev.Reward != nil {
 		workflowID = workflows.FulfilmentID(ev.Reward.Reward.ID)

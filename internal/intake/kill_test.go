@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rewardflow/rewardflow/internal/intake"
@@ -37,7 +38,13 @@ func acceptForEver(path string) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	in := intake.New(l, time.Hour, nil, slog.New(slog.DiscardHandler))
+	in, err := intake.New(l, intake.Config{
+		CloseByAnswerAfter: time.Hour, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	var printing sync.Mutex
 	for range 32 {
 		go func() {
@@ -98,4 +105,3 @@ func TestAcceptedEventsSurviveAKill(t *testing.T) {
 		require.Equal(t, 1, kept[n], "event %d was accepted", n)
 	}
 }
-

@@ -1,0 +1,256 @@
+package intake_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"github.com/rewardflow/rewardflow/internal/fault"
+	"github.com/rewardflow/rewardflow/internal/intake"
+	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
+	"github.com/rewardflow/rewardflow/workflows"
+)
+
+// fakeTemporal starts workflows like the real one: one that is open, and one
+// that has completed, refuses a second start.
+type fakeTemporal struct {
+	mu      sync.Mutex
+	started map[string]int
+	options map[string]client.StartWorkflowOptions
+	inputs  map[string]any
+	// down makes the next starts fail; lost makes them start and fail all the same.
+	down, lost int
+	changed    chan struct{}
+}
+
+func newFakeTemporal() *fakeTemporal {
+	return &fakeTemporal{
+		started: map[string]int{}, options: map[string]client.StartWorkflowOptions{}, inputs: map[string]any{},
+		changed: make(chan struct{}, 1),
+	}
+}
+
+func (f *fakeTemporal) ExecuteWorkflow(_ context.Context, o client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	defer func() {
+		select {
+		case f.changed <- struct{}{}:
+		default:
+		}
+	}()
+	switch {
+	case f.down > 0:
+		f.down--
+		return nil, errors.New("no answer")
+	case f.started[o.ID] > 0:
+		return nil, serviceerror.NewWorkflowExecutionAlreadyStarted("already started", "", "")
+	}
+	f.started[o.ID]++
+	f.options[o.ID], f.inputs[o.ID] = o, args[0]
+	if f.lost > 0 {
+		f.lost--
+		return nil, errors.New("no answer")
+	}
+	return nil, nil
+}
+
+func (f *fakeTemporal) starts() map[string]int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	copied := map[string]int{}
+	for id, n := range f.started {
+		copied[id] = n
+	}
+	return copied
+}
+
+// until waits for a condition on what was started.
+func (f *fakeTemporal) until(t *testing.T, condition func(map[string]int) bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for !condition(f.starts()) {
+		select {
+		case <-f.changed:
+		case <-deadline:
+			t.Fatalf("waited in vain; started: %v", f.starts())
+		}
+	}
+}
+
+// bundle is an intake with a real ledger and its dispatcher.
+type bundle struct {
+	ledger     *sqlite.Ledger
+	temporal   *fakeTemporal
+	intake     *intake.Intake
+	registry   *prometheus.Registry
+	dispatcher *intake.Dispatcher
+}
+
+func newBundle(t *testing.T) *bundle {
+	t.Helper()
+	l, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	b := &bundle{ledger: l, temporal: newFakeTemporal(), registry: prometheus.NewRegistry()}
+	b.dispatcher = b.newDispatcher("one")
+	b.intake, err = intake.New(l, intake.Config{
+		CloseByAnswerAfter: time.Hour, Wake: b.dispatcher.Wake, Registerer: b.registry, Logger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	return b
+}
+
+func (b *bundle) newDispatcher(owner string) *intake.Dispatcher {
+	starter := intake.NewStarter(b.temporal, workflows.TaskQueue, false, func(kind string) []string {
+		if kind == "lead_signup" {
+			return []string{"log-1"}
+		}
+		return nil
+	})
+	return intake.NewDispatcher(intake.DispatcherConfig{Owner: owner, Poll: 10 * time.Millisecond}, b.ledger, starter, slog.New(slog.DiscardHandler))
+}
+
+// run runs a dispatcher until the test ends, or stop is called.
+func run(t *testing.T, d *intake.Dispatcher) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { d.Run(ctx) })
+	stop = func() { cancel(); running.Wait() }
+	t.Cleanup(stop)
+	return stop
+}
+
+func (b *bundle) accept(t *testing.T, body []byte) {
+	t.Helper()
+	fulfilled, _, err := b.intake.Accept(t.Context(), body)
+	require.NoError(t, err)
+	require.False(t, fulfilled)
+}
+
+func TestEventStartsOneWorkflow(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle(t)
+	run(t, b.dispatcher)
+	run(t, b.newDispatcher("two"))
+	var group sync.WaitGroup
+	for range 50 {
+		group.Go(func() { b.accept(t, event(1)) })
+	}
+	group.Wait()
+	b.temporal.until(t, func(s map[string]int) bool { return s["fulfilment-2000001"] > 0 })
+	require.Equal(t, map[string]int{"fulfilment-2000001": 1}, b.temporal.starts())
+
+	o := b.temporal.options["fulfilment-2000001"]
+	require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, o.WorkflowIDReusePolicy)
+	require.Equal(t, enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, o.WorkflowIDConflictPolicy)
+	require.True(t, o.WorkflowExecutionErrorWhenAlreadyStarted)
+	unit, ok := o.TypedSearchAttributes.GetKeyword(workflows.RewardUnitKey)
+	require.True(t, ok)
+	require.Equal(t, "free_months", unit)
+	input, err := json.Marshal(b.temporal.inputs["fulfilment-2000001"])
+	require.NoError(t, err)
+	require.JSONEq(t, `{"reward_id":2000001}`, string(input), "no personal data enters a history")
+	require.NotContains(t, o.StaticSummary, "@")
+}
+
+func TestEventsWaitWhileTemporalIsDown(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle(t)
+	b.temporal.down, b.temporal.lost = 3, 2
+	for n := range int64(5) {
+		b.accept(t, event(n))
+	}
+	depth, oldest, err := b.ledger.InboxDepth(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 5, depth)
+	require.False(t, oldest.IsZero())
+
+	run(t, b.dispatcher)
+	b.temporal.until(t, func(s map[string]int) bool { return len(s) == 5 })
+	for id, n := range b.temporal.starts() {
+		require.Equal(t, 1, n, id)
+	}
+}
+
+func TestOtherEventsStartANotificationOnlyWhereSomebodyWantsIt(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle(t)
+	run(t, b.dispatcher)
+	b.accept(t, []byte(`{"event":{"id":5,"type":"promoter_accepted"},"data":{"state":"accepted"}}`))
+	b.accept(t, []byte(`{"event":{"id":7,"type":"something_new"},"data":{}}`))
+	b.accept(t, []byte(`{"event":{"id":6,"type":"lead_signup"},"data":{"id":9,"state":"signup","email":"lead@example.com"}}`))
+	b.temporal.until(t, func(s map[string]int) bool { return len(s) == 1 })
+	require.Equal(t, map[string]int{"notification-lead_signup-6": 1}, b.temporal.starts())
+	input, err := json.Marshal(b.temporal.inputs["notification-lead_signup-6"])
+	require.NoError(t, err)
+	require.NotContains(t, string(input), "@")
+
+	require.Equal(t, map[string]float64{"promoter_accepted": 1, "lead_signup": 1, "unknown": 1}, b.counted(t))
+}
+
+// counted returns the counters of accepted events that are not zero, by type.
+func (b *bundle) counted(t *testing.T) map[string]float64 {
+	t.Helper()
+	families, err := b.registry.Gather()
+	require.NoError(t, err)
+	counts := map[string]float64{}
+	for _, metric := range families[0].GetMetric() {
+		for _, label := range metric.GetLabel() {
+			if n := metric.GetCounter().GetValue(); label.GetName() == "event_type" && n > 0 {
+				counts[label.GetValue()] += n
+			}
+		}
+	}
+	return counts
+}
+
+func TestUnusableEventsAreNotAccepted(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle(t)
+	for _, body := range []string{``, `[]`, `{"event":{}}`, `{"event":{"type":"fulfilment_pending"},"data":{"id":0}}`} {
+		_, _, err := b.intake.Accept(t.Context(), []byte(body))
+		require.Equal(t, fault.Invalid, fault.KindOf(err), body)
+	}
+	depth, _, err := b.ledger.InboxDepth(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, depth)
+}
+
+// TestSweepStartsWhatNobodyCarries starts a reward again whose workflow was
+// lost together with Temporal's database.
+func TestSweepStartsWhatNobodyCarries(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle(t)
+	stop := run(t, b.dispatcher)
+	b.accept(t, event(1))
+	b.temporal.until(t, func(s map[string]int) bool { return len(s) == 1 })
+	require.Eventually(t, func() bool {
+		depth, _, err := b.ledger.InboxDepth(t.Context())
+		return err == nil && depth == 0
+	}, 10*time.Second, 10*time.Millisecond)
+	stop()
+
+	b.temporal.mu.Lock()
+	b.temporal.started = map[string]int{}
+	b.temporal.mu.Unlock()
+	run(t, b.newDispatcher("after the loss"))
+	b.temporal.until(t, func(s map[string]int) bool { return s["fulfilment-2000001"] == 1 })
+}
