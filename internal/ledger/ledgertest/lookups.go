@@ -152,6 +152,11 @@ func rearmOnlyFromUnknown(t *testing.T, b *bundle) {
 	p, err := b.Payout(b.ctx, 7)
 	require.NoError(t, err)
 	require.Equal(t, payout.Submitting, p.State)
+
+	_, err = b.Expire(b.ctx, 7, a.Deadline)
+	require.NoError(t, err)
+	_, err = b.Rearm(b.ctx, 7, a.Number, "a look-up while it was on the wire")
+	require.Equal(t, fault.Conflict, fault.KindOf(err), "it may have arrived after the look-up")
 }
 
 func lookupsTakeNoSendsNumber(t *testing.T, b *bundle) {

@@ -27,8 +27,8 @@ func randomHistories(t *testing.T, b *bundle) {
 		id++
 		require.NoError(rt, b.SetBrake(b.ctx, ledger.BrakeState{Scope: ledger.AllProviders}))
 		b.approved(t, id)
-		m := &model{b: b, t: t, id: id, generation: 1}
-		m.seen = snapshotOf(t, b.Ledger, id)
+		m := &model{b: b, id: id, generation: 1}
+		m.seen = m.look(rt)
 		rt.Repeat(map[string]func(*rapid.T){
 			"":           m.rules,
 			"reserve":    m.reserve,
@@ -41,6 +41,11 @@ func randomHistories(t *testing.T, b *bundle) {
 			"by hand":    m.byHand,
 			"brake":      m.brake,
 			"wait":       m.wait,
+			// The usual orders, so that a history gets far.
+			"send":          m.inOrder(m.claim, m.finish),
+			"die":           m.inOrder(m.claim, m.wait, m.expire),
+			"look and send": m.inOrder(m.lookUp, m.rearm, m.claim, m.finish),
+			"begin":         m.inOrder(m.reserve, m.claim),
 		})
 	})
 }
@@ -48,19 +53,29 @@ func randomHistories(t *testing.T, b *bundle) {
 // model is what a careful reader would expect of one payout.
 type model struct {
 	b  *bundle
-	t  *testing.T
 	id reward.ID
 
 	generation int // The newest that the ledger agreed to.
 	paused     bool
 	attempts   []ledger.Attempt // Every attempt that was ever handed out.
-	looked     int64            // The newest fence under which a look-up was recorded.
+	looked     int64            // The newest fence under which a look-up was recorded, no send being on the wire.
+	answer     payout.Answer    // What that look-up said.
 	references int
 
 	seen snapshot // The ledger after the last call.
 	// via are the moves that the call which just ran may have made; nil when
 	// it may have made none.
 	via []payout.Move
+}
+
+// inOrder makes one call after the other and checks the rules after each.
+func (m *model) inOrder(calls ...func(*rapid.T)) func(*rapid.T) {
+	return func(rt *rapid.T) {
+		for _, call := range calls {
+			call(rt)
+			m.rules(rt)
+		}
+	}
 }
 
 // fresh returns a reference that no payout has yet.
@@ -107,11 +122,17 @@ func (m *model) claim(rt *rapid.T) {
 
 func (m *model) finish(rt *rapid.T) {
 	if len(m.attempts) == 0 {
-		rt.Skip("nothing was sent")
+		return // Nothing was sent.
 	}
-	a := rapid.SampledFrom(m.attempts).Draw(rt, "attempt")
+	a := m.attempts[len(m.attempts)-1]
+	if rapid.IntRange(0, 3).Draw(rt, "an old one") == 3 {
+		a = rapid.SampledFrom(m.attempts).Draw(rt, "attempt")
+	}
 	out := payout.Outcome{
-		Class:   rapid.SampledFrom(append(payout.Classes(), "", "teapot")).Draw(rt, "class"),
+		Class: rapid.SampledFrom([]payout.Class{
+			payout.ClassUnknown, payout.ClassUnknown, payout.ClassUnknown, payout.ClassNotSent, payout.ClassNotSent,
+			payout.ClassRefused, payout.ClassAccepted, payout.ClassConflict, "", "teapot",
+		}).Draw(rt, "class"),
 		Settled: rapid.Bool().Draw(rt, "settled"),
 	}
 	if out.Class == payout.ClassAccepted {
@@ -120,12 +141,22 @@ func (m *model) finish(rt *rapid.T) {
 	p, err := m.b.Finish(m.b.ctx, a, out)
 	require.NoError(rt, err)
 	if m.seen.Payout.State == payout.Submitting && m.seen.Payout.Fence == a.Number {
-		want, _ := payout.Next(payout.Submitting, out.Move())
+		move := m.believed(out.Move())
+		want, _ := payout.Next(payout.Submitting, move)
 		require.Equal(rt, want, p.State)
-		m.via = []payout.Move{out.Move()}
+		m.via = []payout.Move{move}
 		return
 	}
 	require.Equal(rt, m.seen.Payout, p)
+}
+
+// believed is the move that a finished send makes: in blind doubt, what says
+// "not done" says it of the newest send only.
+func (m *model) believed(move payout.Move) payout.Move {
+	if m.seen.Payout.Doubt == ledger.DoubtBlind && (move == payout.MoveNotSent || move == payout.MoveRefused) {
+		return payout.MoveUnknown
+	}
+	return move
 }
 
 func (m *model) expire(rt *rapid.T) {
@@ -137,17 +168,19 @@ func (m *model) expire(rt *rapid.T) {
 }
 
 func (m *model) lookUp(rt *rapid.T) {
-	fence := m.seen.Payout.Fence - rapid.Int64Range(0, 1).Draw(rt, "behind")
+	fence := m.seen.Payout.Fence - m.behind(rt)
 	f := payout.Finding{Answer: rapid.SampledFrom([]payout.Answer{
-		payout.FoundSettled, payout.FoundPending, payout.FoundFailed, payout.FoundReturned,
-		payout.Absent, payout.Absent, payout.Absent, payout.CannotTell, "",
+		payout.CannotTell, payout.CannotTell, payout.CannotTell, "", payout.Absent, payout.Absent, payout.Absent,
+		payout.FoundFailed, payout.FoundPending, payout.FoundSettled, payout.FoundReturned,
 	}).Draw(rt, "answer")}
 	p, err := m.b.Found(m.b.ctx, m.id, fence, f, m.b.clock.Now())
 	m.expect(rt, err)
 	if !m.exists() {
 		return
 	}
-	m.looked = max(m.looked, fence)
+	if m.seen.Payout.State != payout.Submitting && fence >= m.looked {
+		m.looked, m.answer = fence, f.Answer
+	}
 	move, moves := f.Move()
 	want, allowed := payout.Next(m.seen.Payout.State, move)
 	if fence == m.seen.Payout.Fence && moves && allowed {
@@ -158,30 +191,43 @@ func (m *model) lookUp(rt *rapid.T) {
 	require.Equal(rt, m.seen.Payout, p)
 }
 
+// behind is how far the caller's knowledge of the fence is behind: rarely, and
+// not far.
+func (m *model) behind(rt *rapid.T) int64 {
+	return rapid.Int64Range(0, 5).Draw(rt, "behind") / 5
+}
+
 func (m *model) rearm(rt *rapid.T) {
-	fence := m.seen.Payout.Fence - rapid.Int64Range(0, 1).Draw(rt, "behind")
-	_, err := m.b.Rearm(m.b.ctx, m.id, fence, "surely absent")
+	fence := m.seen.Payout.Fence - m.behind(rt)
+	p, err := m.b.Rearm(m.b.ctx, m.id, fence, "surely absent")
 	m.expect(rt, err, fault.Conflict)
 	may := m.seen.Payout.State == payout.Unknown && fence == m.seen.Payout.Fence && m.looked == fence
 	require.Equal(rt, may, err == nil)
-	if may {
-		m.via = []payout.Move{payout.MoveNotSent}
+	if !may {
+		return
 	}
+	m.via = []payout.Move{payout.MoveNotSent}
+	doubt := ledger.DoubtBlind
+	if m.answer == payout.Absent {
+		doubt = ledger.DoubtAbsent
+	}
+	require.Equal(rt, doubt, p.Doubt)
 }
 
 func (m *model) newGeneration(rt *rapid.T) {
-	_, err := m.b.NewGeneration(m.b.ctx, reservation(m.id, m.generation+1), "alice")
+	p, err := m.b.NewGeneration(m.b.ctx, reservation(m.id, m.generation+1), "alice")
 	m.expect(rt, err, fault.Conflict)
 	require.Equal(rt, m.seen.Payout.State == payout.Refused, err == nil)
 	if err == nil {
+		require.Equal(rt, ledger.DoubtNone, p.Doubt)
 		m.generation++
 		m.via = []payout.Move{payout.MoveGeneration}
 	}
 }
 
 func (m *model) byHand(rt *rapid.T) {
-	if rapid.IntRange(0, 5).Draw(rt, "rarely") > 0 {
-		rt.Skip("nobody pays by hand now")
+	if rapid.IntRange(0, 5).Draw(rt, "rarely") < 5 {
+		return
 	}
 	p, err := m.b.PayByHand(m.b.ctx, m.id, "alice", m.fresh(), m.b.clock.Now())
 	_, allowed := payout.Next(m.seen.Payout.State, payout.MoveByHand)
@@ -195,17 +241,32 @@ func (m *model) byHand(rt *rapid.T) {
 }
 
 func (m *model) brake(rt *rapid.T) {
-	m.paused = rapid.Bool().Draw(rt, "paused")
+	m.paused = rapid.IntRange(0, 3).Draw(rt, "paused") == 3
 	require.NoError(rt, m.b.SetBrake(m.b.ctx, ledger.BrakeState{Scope: ledger.AllProviders, Paused: m.paused, Reason: "r"}))
 }
 
 func (m *model) wait(rt *rapid.T) {
-	m.b.clock.advance(rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second, 2 * time.Minute}).Draw(rt, "wait"))
+	m.b.clock.advance(rapid.SampledFrom([]time.Duration{2 * time.Minute, time.Second, time.Millisecond}).Draw(rt, "wait"))
+}
+
+// look returns the part of a snapshot that the rules are about.
+func (m *model) look(rt *rapid.T) snapshot {
+	var s snapshot
+	var err error
+	s.Changes, err = m.b.Changes(m.b.ctx, m.id)
+	require.NoError(rt, err)
+	s.Attempts, err = m.b.Attempts(m.b.ctx, m.id)
+	require.NoError(rt, err)
+	s.Payout, err = m.b.Payout(m.b.ctx, m.id)
+	if !fault.Is(err, fault.NotFound) {
+		require.NoError(rt, err)
+	}
+	return s
 }
 
 // rules runs after every call.
 func (m *model) rules(rt *rapid.T) {
-	before, now := m.seen, snapshotOf(m.t, m.b.Ledger, m.id)
+	before, now := m.seen, m.look(rt)
 	moves := m.via
 	m.seen, m.via = now, nil
 
@@ -213,6 +274,9 @@ func (m *model) rules(rt *rapid.T) {
 	if existed && before.Payout.State != now.Payout.State {
 		require.True(rt, leads(before.Payout.State, now.Payout.State, moves),
 			"%s to %s by %v", before.Payout.State, now.Payout.State, moves)
+	}
+	if before.Payout.Doubt != now.Payout.Doubt {
+		require.Contains(rt, [][]payout.Move{{payout.MoveNotSent}, {payout.MoveGeneration}}, moves, "nothing else changes the doubt")
 	}
 	require.GreaterOrEqual(rt, now.Payout.Fence, before.Payout.Fence, "the fence never falls")
 	if existed && now.Payout.State == payout.Submitting && before.Payout.State != payout.Submitting {

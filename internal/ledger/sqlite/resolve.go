@@ -28,7 +28,11 @@ func (l *Ledger) Found(ctx context.Context, id reward.ID, fence int64, f payout.
 		if at.IsZero() {
 			at = t.now
 		}
-		err = t.keepFinished(ctx, p, fence, ledger.Attempt{
+		since := fence
+		if p.State == payout.Submitting {
+			since = 0 // The attempt is on the wire and may still arrive: the look-up allows no other.
+		}
+		err = t.keepFinished(ctx, p, since, ledger.Attempt{
 			Kind: ledger.AttemptLookup, Outcome: string(f.Answer), Reference: f.Reference, Detail: f.Detail,
 		}, at)
 		if err != nil {
@@ -74,8 +78,8 @@ func (l *Ledger) Rearm(ctx context.Context, id reward.ID, fence int64, reason st
 	})
 }
 
-// doubt is what the newest look-up since the newest send leaves of the
-// question whether that send was done.
+// doubt is what the newest look-up since the newest send was over leaves of
+// the question whether that send was done.
 func (t *tx) doubt(ctx context.Context, op string, p ledger.Payout) (ledger.Doubt, error) {
 	var answer payout.Answer
 	err := t.queryRow(ctx, `SELECT outcome FROM attempts WHERE reward_id = ? AND kind = ? AND fence = ?

@@ -21,7 +21,7 @@ CREATE TABLE inbox (
     workflow_id   TEXT    NOT NULL DEFAULT '',
     UNIQUE (type, dedupe)
 ) STRICT;
-CREATE INDEX inbox_waiting ON inbox (id, accepted_at) WHERE dispatch = 1 AND dispatched_at = 0;
+CREATE INDEX inbox_waiting ON inbox (id) WHERE dispatch = 1 AND dispatched_at = 0;
 
 CREATE TABLE deliveries (
     id        INTEGER PRIMARY KEY,
@@ -180,7 +180,7 @@ CREATE INDEX payout_moves_reward ON payout_moves (reward_id, id);
 CREATE TABLE attempts (
     reward_id   INTEGER NOT NULL REFERENCES rewards (id),
     number      INTEGER NOT NULL,
-    fence       INTEGER NOT NULL, -- the payout's fence that it was made under
+    fence       INTEGER NOT NULL, -- the payout's fence that it was made under; 0 for a look-up during a send
     generation  INTEGER NOT NULL,
     kind        TEXT    NOT NULL,
     provider    TEXT    NOT NULL,
