@@ -21,6 +21,7 @@ import (
 
 	"github.com/rewardflow/rewardflow/internal/config"
 	"github.com/rewardflow/rewardflow/internal/desk"
+	"github.com/rewardflow/rewardflow/internal/firstpromoter"
 	"github.com/rewardflow/rewardflow/internal/intake"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/telemetry"
@@ -56,6 +57,8 @@ type App struct {
 	desk       *desk.Desk
 	handler    http.Handler
 	worker     sdkworker.Worker
+	// firstPromoter is the worker's client; nil in a process without one.
+	firstPromoter *firstpromoter.Client
 
 	listener net.Listener
 	draining atomic.Bool
@@ -171,6 +174,7 @@ func (a *App) serve(ctx context.Context) error {
 			a.failed <- fmt.Errorf("serving HTTP: %w", err)
 		}
 	}()
+	a.log.InfoContext(ctx, "api.listening", "url", a.URL())
 	a.cleanups.add("http", server.Shutdown)
 	return nil
 }
@@ -213,6 +217,7 @@ func (a *App) startWorker() {
 		}
 		return nil
 	})
+	a.background("firstpromoter check", a.checkFirstPromoter)
 	a.background("worker connection", func(ctx context.Context) {
 		ticker := time.NewTicker(connectEvery)
 		defer ticker.Stop()
@@ -231,6 +236,14 @@ func (a *App) startWorker() {
 			}
 		}
 	})
+}
+
+// checkFirstPromoter says at start, once, what every reward would find out.
+func (a *App) checkFirstPromoter(ctx context.Context) {
+	if err := a.firstPromoter.Check(ctx); err != nil && ctx.Err() == nil {
+		a.log.ErrorContext(ctx, "firstpromoter.not_usable", "error", err,
+			"consequence", "events are accepted, and nothing is paid before FirstPromoter can be asked")
+	}
 }
 
 func (a *App) connect(ctx context.Context) error {

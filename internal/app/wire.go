@@ -151,6 +151,7 @@ func (a *App) buildWorker(cfg *config.Config, channels channels) error {
 	if err != nil {
 		return err
 	}
+	a.firstPromoter = firstpromoter.NewClient(fpConfig(cfg))
 	rewards, err := activities.New(activities.Config{
 		Caps:             caps(cfg),
 		AcceptUnverified: acceptUnverified(cfg),
@@ -159,7 +160,7 @@ func (a *App) buildWorker(cfg *config.Config, channels channels) error {
 		},
 	}, activities.Deps{
 		Ledger:        a.ledger,
-		FirstPromoter: owedReader{firstpromoter.NewClient(fpConfig(cfg))},
+		FirstPromoter: owedReader{a.firstPromoter},
 		Judge:         judge{routes: cfg.Routes, policy: compiled},
 		Providers:     providers,
 	})

@@ -157,7 +157,7 @@ func TestWarnings(t *testing.T) {
 
 	require.Equal(t, []string{
 		"routes: there are none, so every reward will wait in attention",
-		"operators: there are none, so nobody can use the operator API",
+		"operators: there are none, so only this machine can use the operator API",
 	}, mustParse(t, required, nil).Warnings())
 
 	cfg := mustParse(t, required+`

@@ -230,7 +230,7 @@ func (c *Config) warn() {
 		}
 	}
 	if len(c.Operators) == 0 {
-		note("operators: there are none, so nobody can use the operator API")
+		note("operators: there are none, so only this machine can use the operator API")
 		return
 	}
 	if c.Approvals.Unverified == UnverifiedAccept {

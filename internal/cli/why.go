@@ -1,0 +1,278 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/payout"
+	"github.com/rewardflow/rewardflow/internal/reward"
+)
+
+func (p *Program) whyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "why ID",
+		Short: "Say why a reward is not paid yet, and what to do",
+		Args:  oneArgument("the ID of a reward"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.showReward(c.Context(), args[0], p.writeWhy)
+		},
+	}
+}
+
+// writeWhy answers in a sentence, gives the facts behind it, and says what can
+// be typed next.
+func (p *Program) writeWhy(out io.Writer, d detailDocument) error {
+	now := p.env.Now()
+	// The API names the command for a person; the steps below say more.
+	d.WaitingFor = slices.DeleteFunc(d.WaitingFor, func(line string) bool { return strings.HasPrefix(line, "rewardflow ") })
+	if _, err := fmt.Fprintf(out, "Reward %s (%s for promoter %d) %s.\n\n",
+		d.ID, plain(d.Quantity.String()), d.Promoter.ID, d.answer()); err != nil {
+		return err
+	}
+	t := newTable(out)
+	standing(t, d)
+	t.row("since", ago(d.UpdatedAt, now))
+	t.row("next timer", d.timer(now))
+	t.row("last attempt", d.lastAttempt())
+	t.row("FirstPromoter", d.lastAnswer())
+	t.row("closing", d.Closing.words())
+	t.field("workflow", d.Links.Workflow)
+	if err := t.end(); err != nil {
+		return err
+	}
+	return writeSteps(out, d.steps())
+}
+
+// answer continues "Reward 1". It has no default, so that every status has
+// an answer.
+func (d detailDocument) answer() string {
+	switch d.Status {
+	case reward.Received:
+		return "is not paid yet: it was taken in, and its workflow has not begun"
+	case reward.Verifying:
+		return "is not paid yet: it is being compared with FirstPromoter"
+	case reward.Quarantined:
+		return "is not paid: FirstPromoter does not confirm it, and a person must look"
+	case reward.AwaitingApproval:
+		return "is not paid yet: it waits for approval"
+	case reward.Held:
+		return "is not paid yet: it is held"
+	case reward.Approved:
+		return "is not paid yet: it may be paid, and the payout is about to begin"
+	case reward.Paying:
+		return "is being paid: the payout is on its way, and the provider has not answered yet"
+	case reward.Resolving:
+		return "may have been paid: the provider's answer is not known, and the payout is being looked up"
+	case reward.Settling:
+		return "is not paid yet: the payout was accepted and is not finished"
+	case reward.Paid:
+		return "is paid; FirstPromoter does not know it yet"
+	case reward.Closing:
+		return "is paid, and is being closed at FirstPromoter"
+	case reward.Fulfilled:
+		return "is paid, and closed at FirstPromoter"
+	case reward.FulfilledElsewhere:
+		return "was fulfilled outside rewardflow: FirstPromoter had it as completed"
+	case reward.Attention:
+		return d.paid() + ", and does not go on without a person"
+	case reward.Rejected:
+		return d.paid() + " and will not be: it was rejected"
+	case reward.Abandoned:
+		return d.paid() + ", and was abandoned: nothing more will happen"
+	}
+	return "has a status that this version does not know"
+}
+
+// paid says what is known of the money itself.
+func (d detailDocument) paid() string {
+	if d.Payout == nil {
+		if !d.Closing.PaidAt.IsZero() {
+			return "is paid"
+		}
+		return "is not paid"
+	}
+	switch d.Payout.State {
+	case payout.Paid:
+		return "is paid"
+	case payout.Returned:
+		return "was paid, and the payout came back"
+	case payout.Submitting, payout.Unknown, payout.Conflicted:
+		return "may have been paid"
+	case payout.Settling:
+		return "is not paid yet, though the payout was accepted"
+	case payout.Reserved, payout.Refused:
+	}
+	return "is not paid"
+}
+
+func (d detailDocument) timer(now time.Time) string {
+	switch {
+	case d.Status.Final():
+		return "none: it has ended"
+	case d.Status.NeedsPerson() && d.NextTimer.IsZero():
+		return "none: it waits for a person"
+	case d.NextTimer.IsZero():
+		return "none"
+	}
+	return ago(d.NextTimer, now)
+}
+
+func (d detailDocument) lastAttempt() string {
+	if len(d.Attempts) == 0 {
+		return "none: nothing was sent to a provider"
+	}
+	a := d.Attempts[len(d.Attempts)-1]
+	outcome := a.Outcome
+	if outcome == "" {
+		outcome = "no outcome yet"
+	}
+	words := fmt.Sprintf("%d (%s, %s) at %s: %s", a.Number, a.Kind, a.Provider, stamp(a.StartedAt), outcome)
+	if a.Detail != "" {
+		words += ", " + a.Detail
+	}
+	return words
+}
+
+// lastAnswer says what FirstPromoter was answered last.
+func (d detailDocument) lastAnswer() string {
+	if len(d.Deliveries) == 0 {
+		return "sent no event about it"
+	}
+	last := d.Deliveries[len(d.Deliveries)-1]
+	meaning := ""
+	switch last.Answer {
+	case 200:
+		meaning = " (fulfilled)"
+	case 202:
+		meaning = " (accepted, not fulfilled yet)"
+	}
+	words := fmt.Sprintf("was answered %d%s at %s", last.Answer, meaning, stamp(last.At))
+	if n := len(d.Deliveries); n > 1 {
+		words += fmt.Sprintf(", the last of %d deliveries", n)
+	}
+	return words
+}
+
+func (c closingDocument) words() string {
+	switch {
+	case !c.ClosedAt.IsZero() && c.By == ledger.ClosedByAnswer:
+		return "closed by the answer to a webhook at " + stamp(c.ClosedAt)
+	case !c.ClosedAt.IsZero():
+		return "closed by the API at " + stamp(c.ClosedAt)
+	case c.By == ledger.ClosedByAnswer:
+		return "left to the answer to FirstPromoter's next webhook"
+	case c.PaidAt.IsZero():
+		return "not begun: it follows the payout"
+	}
+	switch c.Call {
+	case ledger.CallOut:
+		return "FirstPromoter is being called"
+	case ledger.CallUnknown:
+		return "FirstPromoter's answer is not known; it is read back before it is called again"
+	case ledger.CallNotDone:
+		return "FirstPromoter was called, and does not have it as completed; it is called again"
+	case ledger.CallDone:
+		return "FirstPromoter has it as completed"
+	case ledger.CallNone:
+	}
+	return "FirstPromoter was not called yet"
+}
+
+// step is something to type, and what it does.
+type step struct{ command, effect string }
+
+func writeSteps(out io.Writer, steps []step) error {
+	if len(steps) == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintln(out, "\nnext"); err != nil {
+		return err
+	}
+	t := newTable(out)
+	for _, s := range steps {
+		t.row("  "+s.command, s.effect)
+	}
+	return t.end()
+}
+
+// steps returns what a person can do. It has no default, so that every status
+// has an answer.
+func (d detailDocument) steps() []step {
+	id := d.ID.String()
+	resolve := "rewardflow resolve " + id + " "
+	switch d.Status {
+	case reward.Received, reward.Verifying, reward.Approved, reward.Paying, reward.Resolving, reward.Paid, reward.Closing:
+		return []step{{"rewardflow doctor", "it goes on by itself; if it does not, this says what is down"}}
+	case reward.Quarantined:
+		return []step{
+			{"rewardflow show " + id, "compare it with FirstPromoter"},
+			{resolve + "retry", "compare again"},
+			{resolve + "reject --comment TEXT", "end it unpaid"},
+		}
+	case reward.AwaitingApproval:
+		return d.decide()
+	case reward.Held:
+		return append([]step{{"rewardflow brake show", "see whether the brake holds it, or a cap"}}, d.decide()...)
+	case reward.Settling:
+		return d.settle()
+	case reward.Attention:
+		return d.attend()
+	case reward.Fulfilled, reward.FulfilledElsewhere, reward.Rejected, reward.Abandoned:
+	}
+	return nil
+}
+
+func (d detailDocument) decide() []step {
+	if d.Needed <= d.Approvals {
+		return nil
+	}
+	command := "rewardflow approvals "
+	return []step{
+		{command + "approve " + d.ID.String(), "approve it, with " + roleOf(d.Role)},
+		{command + "reject " + d.ID.String() + " --comment TEXT", "end it unpaid"},
+	}
+}
+
+// settle tells a payout by hand, for which the API names the command, from one
+// that a provider finishes.
+func (d detailDocument) settle() []step {
+	byHand := slices.ContainsFunc(d.WaitingFor, func(line string) bool { return strings.Contains(line, "rewardflow resolve") })
+	if byHand {
+		return []step{{"rewardflow resolve " + d.ID.String() + " paid --reference REF", "once a person has paid it"}}
+	}
+	return []step{{"rewardflow why " + d.ID.String(), "ask again later: the provider finishes it"}}
+}
+
+// attend offers what can help, by what is known of the payout.
+func (d detailDocument) attend() []step {
+	resolve := "rewardflow resolve " + d.ID.String() + " "
+	retry := step{resolve + "retry", "take it up again where it stands"}
+	reroute := step{resolve + "reroute --provider NAME", "pay it by another provider"}
+	byHand := step{resolve + "paid --reference REF", "if it was paid by hand: record the proof"}
+	abandon := step{resolve + "abandon --comment TEXT", "leave it as it is"}
+	if d.Payout == nil {
+		return []step{retry, byHand, {resolve + "reject --comment TEXT", "end it unpaid"}}
+	}
+	switch d.Payout.State {
+	case payout.Refused:
+		retry.effect = "pay it again by " + d.Payout.Provider + ", by a new payout"
+		return []step{retry, reroute, byHand, {resolve + "reject --comment TEXT", "end it unpaid"}}
+	case payout.Submitting, payout.Unknown, payout.Conflicted, payout.Settling:
+		retry.effect = "look it up at " + d.Payout.Provider + " again"
+		byHand.effect = "if " + d.Payout.Provider + " shows it as paid, or it was paid by hand: record the proof"
+		return []step{retry, byHand, abandon}
+	case payout.Paid:
+		retry.effect = "try to close it again"
+		return []step{retry, abandon}
+	case payout.Returned:
+		return []step{byHand, abandon}
+	case payout.Reserved:
+	}
+	return []step{retry, byHand, abandon}
+}

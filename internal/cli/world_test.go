@@ -1,0 +1,209 @@
+package cli_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/rewardflow/rewardflow/api"
+	"github.com/rewardflow/rewardflow/internal/fault"
+	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
+	"github.com/rewardflow/rewardflow/internal/reward"
+	"github.com/rewardflow/rewardflow/workflows"
+)
+
+// The tokens of the operators.
+const (
+	aliceToken = "alice-0123456789"
+	frankToken = "frank-0123456789"
+	olgaToken  = "olga-0123456789"
+	vicToken   = "vic-0123456789"
+)
+
+// noon is when the scripts run.
+func noon() time.Time { return time.Date(2026, time.November, 23, 12, 0, 0, 0, time.UTC) }
+
+// world is what a script's commands speak to: the real API over a real ledger,
+// with doubles of Temporal and FirstPromoter behind it.
+type world struct {
+	ledger ledger.Ledger
+	desk   *desk
+	// minutes is what the ledger's clock has gone on since nine o'clock.
+	minutes atomic.Int64
+	closers []func()
+}
+
+// newWorld builds the world of one script, and tells the script where it is.
+func newWorld(env *testscript.Env) error {
+	w := &world{}
+	env.Defer(w.close)
+	box, err := sqlite.Open(context.Background(), filepath.Join(env.WorkDir, ".world", "ledger.db"), sqlite.Options{Now: w.now})
+	if err != nil {
+		return err
+	}
+	w.ledger = box
+	w.closers = append(w.closers, func() { _ = box.Close() })
+	w.desk = &desk{ledger: box}
+	if err := w.fill(context.Background()); err != nil {
+		return err
+	}
+	temporal, err := startTemporal(env.Defer)
+	if err != nil {
+		return err
+	}
+	open, err := w.serve(nil)
+	if err != nil {
+		return err
+	}
+	guarded, err := w.serve(operators())
+	if err != nil {
+		return err
+	}
+	free, err := freePorts(2)
+	if err != nil {
+		return err
+	}
+	env.Vars = append(env.Vars,
+		"FREE_PORT="+free[0], "OTHER_PORT="+free[1],
+		"TEST_NOW="+noon().Format(time.RFC3339),
+		"REWARDFLOW_URL="+guarded,
+		"REWARDFLOW_TOKEN="+aliceToken,
+		"WITHOUT_OPERATORS="+open,
+		"ALICE="+aliceToken, "FRANK="+frankToken, "OLGA="+olgaToken, "VIC="+vicToken,
+		"FIRSTPROMOTER="+w.start(http.HandlerFunc(answerAsFirstPromoter)),
+		"WRONG_SERVER="+w.start(http.NotFoundHandler()),
+		"TEMPORAL="+temporal,
+		// A program built with the race detector would sleep a second at its end.
+		"GORACE=atexit_sleep_ms=0",
+	)
+	return nil
+}
+
+// freePorts returns ports on which nobody listens.
+func freePorts(n int) ([]string, error) {
+	ports := make([]string, n)
+	for i := range ports {
+		listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = listener.Close() }() // Not before all are found, lest two be the same.
+		_, ports[i], _ = net.SplitHostPort(listener.Addr().String())
+	}
+	return ports, nil
+}
+
+func (w *world) now() time.Time {
+	return noon().Add(-3*time.Hour + time.Duration(w.minutes.Load())*time.Minute)
+}
+
+func (w *world) close() {
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		w.closers[i]()
+	}
+}
+
+// start serves on loopback and returns the address.
+func (w *world) start(h http.Handler) string {
+	server := httptest.NewServer(h)
+	w.closers = append(w.closers, server.Close)
+	return server.URL
+}
+
+// serve starts the real API.
+func (w *world) serve(operators []api.Operator) (string, error) {
+	handler, err := api.New(api.Config{
+		WebhookSecret:  "0123456789abcdef0123456789abcdef",
+		Operators:      operators,
+		Providers:      []api.Provider{{Name: "team"}, {Name: "billing"}, {Name: "people", ByHand: true}},
+		Caps:           ledger.Caps{MaxSingle: map[string]int64{"credits": 50000}, MaxPerDay: map[string]int64{"credits": 90000, "USD": 500000}},
+		WorkflowID:     workflows.FulfilmentID,
+		TemporalUIURL:  "http://temporal.example:8233",
+		Listen:         "127.0.0.1:0",
+		MetricsHandler: http.NotFoundHandler(),
+		Now:            noon,
+	}, api.Deps{
+		Intake:     intake{},
+		Ledger:     w.ledger,
+		Desk:       w.desk,
+		Engine:     engine{},
+		Registerer: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		return "", err
+	}
+	return w.start(handler), nil
+}
+
+func operators() []api.Operator {
+	return []api.Operator{
+		{Name: "alice", TokenSHA256: sha256.Sum256([]byte(aliceToken)), Roles: []string{api.RoleApprover, api.RoleFinance}},
+		{Name: "frank", TokenSHA256: sha256.Sum256([]byte(frankToken)), Roles: []string{api.RoleFinance}},
+		{Name: "olga", TokenSHA256: sha256.Sum256([]byte(olgaToken)), Roles: []string{api.RoleOperator}},
+		{Name: "vic", TokenSHA256: sha256.Sum256([]byte(vicToken)), Roles: []string{api.RoleViewer}},
+	}
+}
+
+// desk stands for the desk without a Temporal behind it. Decisions are judged
+// by the ledger, as always.
+type desk struct{ ledger ledger.Ledger }
+
+func (d *desk) Decide(ctx context.Context, decision reward.Decision) (ledger.Tally, error) {
+	return d.ledger.Decide(ctx, decision, true)
+}
+
+// Resolve does what the fulfilment workflow would be told by the instruction,
+// as far as the status shows it.
+func (d *desk) Resolve(ctx context.Context, r reward.Resolution) (reward.Status, error) {
+	rec, err := d.ledger.Reward(ctx, r.RewardID)
+	if err != nil {
+		return "", err
+	}
+	if rec.Status.Final() {
+		return "", fault.New(fault.Conflict, "desk.resolve", "the reward has ended: it is "+string(rec.Status))
+	}
+	if rec.Reward.ID == lost {
+		return "", fault.New(fault.Unavailable, "desk.resolve", "the workflow could not be asked, and nothing was done")
+	}
+	if err := d.ledger.RecordResolution(ctx, r); err != nil {
+		return "", err
+	}
+	to := map[reward.Action]reward.Status{
+		reward.ActionRetry: reward.Verifying, reward.ActionReroute: reward.Paying, reward.ActionPaid: reward.Paid,
+		reward.ActionReject: reward.Rejected, reward.ActionAbandon: reward.Abandoned,
+	}[r.Action]
+	return to, d.ledger.Move(ctx, ledger.Transition{ID: r.RewardID, To: to, Reason: "told by " + r.By, Actor: r.By})
+}
+
+func (d *desk) BrakeChanged(context.Context) {}
+
+type intake struct{}
+
+func (intake) Accept(context.Context, []byte) (bool, string, error) {
+	return false, "", fault.New(fault.Invalid, "test.accept", "no events are sent here")
+}
+
+type engine struct{}
+
+func (engine) Healthy(context.Context) (bool, string) { return true, "Temporal answers" }
+
+// answerAsFirstPromoter answers the list of payouts to whoever brings the key.
+func answerAsFirstPromoter(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Header.Get("X-Api-Key") != "the-right-key":
+		w.WriteHeader(http.StatusUnauthorized)
+	case r.URL.Path != "/payouts/list":
+		w.WriteHeader(http.StatusNotFound)
+	default:
+		_, _ = w.Write([]byte("[]"))
+	}
+}
