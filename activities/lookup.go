@@ -40,7 +40,9 @@ func (a *Activities) LookUp(ctx context.Context, in PayInput) (PayResult, error)
 		return a.attention(ctx, p, unconfigured(p.Provider))
 	}
 
-	finding := lookup(ctx, provider, p.Request, a.cfg.SendTimeout)
+	req := p.Request
+	req.Reference = p.Reference
+	finding := lookup(ctx, provider, req, a.cfg.SendTimeout)
 	activity.GetLogger(ctx).Info("payout.looked_up",
 		"reward_id", in.RewardID, "provider", p.Provider, "key", p.Request.Key, "answer", finding.Answer, "detail", finding.Detail)
 	before := p.State

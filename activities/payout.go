@@ -109,9 +109,11 @@ func (a *Activities) reserve(ctx context.Context, id reward.ID) (ledger.Payout, 
 	if err != nil {
 		return p, nil, err
 	}
-	if !rec.Verified || rec.Status.Final() {
-		return p, nil, fault.New(fault.Internal, "activities.reserve",
-			fmt.Sprintf("reward %s is %s and not ready to be paid", id, rec.Status))
+	if !rec.Verified || rec.Status != reward.Approved {
+		// Whatever a workflow believes: nothing is frozen, and so nothing is
+		// sent, that the policy or people have not approved.
+		return p, nil, fault.New(fault.Conflict, "activities.reserve",
+			fmt.Sprintf("reward %s is %s and not approved", id, rec.Status))
 	}
 	r, err := a.reservation(ctx, rec, rec.Provider, 1)
 	if err != nil {

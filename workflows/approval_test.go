@@ -166,11 +166,11 @@ func TestEarlyVoteIsSafe(t *testing.T) {
 
 	h := newQuestion(t, 1)
 	h.after(0, func() { h.env.SignalWorkflow(workflows.SignalApprove, "too early") })
-	h.after(time.Hour, func() {
+	h.env.RegisterDelayedCallback(func() {
 		if !h.status().Status.Final() && h.status().Status == reward.AwaitingApproval {
 			h.env.SignalWorkflow(workflows.SignalApprove, "alice")
 		}
-	})
+	}, time.Hour)
 	require.Equal(t, reward.Fulfilled, h.run().Status)
 	h.requirePaidOnce()
 }

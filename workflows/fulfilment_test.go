@@ -178,6 +178,7 @@ func TestUnknownOutcomes(t *testing.T) {
 			require.Equal(t, reward.Fulfilled, h.run().Status)
 			h.requirePaidOnce()
 			require.Equal(t, tt.sends, h.provider.sends)
+			require.Empty(t, h.provider.findings, "every look-up was made before anything was sent again")
 		})
 	}
 }
@@ -191,6 +192,9 @@ func TestClosedWindowNeedsAPerson(t *testing.T) {
 	h.after(time.Hour, func() {
 		require.Equal(t, reward.Attention, h.status().Status)
 		require.Contains(t, h.status().Reason, "rf_2429153_1")
+		p, err := h.ledger.Payout(context.Background(), rewardID)
+		require.NoError(t, err)
+		require.Equal(t, payout.Unknown, p.State, "nothing made it ready to be sent again")
 		h.update(workflows.UpdateResolve, workflows.Instruction{Action: reward.ActionReject, By: "alice"}, func(result any, err error) {
 			require.NoError(t, err)
 			out, ok := result.(activities.ResolveResult)

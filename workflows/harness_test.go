@@ -34,6 +34,8 @@ type house struct {
 	provider *provider
 	ruling   activities.Ruling
 	cfg      activities.Config
+	// due counts what is still to happen in a test.
+	due int
 }
 
 func newHouse(t *testing.T) *house {
@@ -107,14 +109,22 @@ func (h *house) run() workflows.FulfilmentResult {
 	h.env.ExecuteWorkflow(workflows.FulfilmentType, workflows.FulfilmentInput{RewardID: rewardID})
 	require.True(h.t, h.env.IsWorkflowCompleted())
 	require.NoError(h.t, h.env.GetWorkflowError())
+	require.Zero(h.t, h.due, "the workflow ended before everything in the test had happened")
 	var result workflows.FulfilmentResult
 	require.NoError(h.t, h.env.GetWorkflowResult(&result))
 	require.Equal(h.t, h.record().Status, result.Status, "the ledger and the result say the same")
 	return result
 }
 
-// after does something once the given time has passed in the workflow.
-func (h *house) after(d time.Duration, do func()) { h.env.RegisterDelayedCallback(do, d) }
+// after does something once the given time has passed in the workflow, which
+// must still be open then.
+func (h *house) after(d time.Duration, do func()) {
+	h.due++
+	h.env.RegisterDelayedCallback(func() {
+		h.due--
+		do()
+	}, d)
+}
 
 func (h *house) record() ledger.Record {
 	h.t.Helper()

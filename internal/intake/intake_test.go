@@ -171,7 +171,7 @@ func TestEventsWaitWhileTemporalIsDown(t *testing.T) {
 	t.Parallel()
 
 	b := newBundle(t)
-	b.temporal.down, b.temporal.lost = 3, 2
+	b.temporal.lost = 2
 	for n := range int64(5) {
 		b.accept(t, event(n))
 	}
@@ -180,8 +180,12 @@ func TestEventsWaitWhileTemporalIsDown(t *testing.T) {
 	require.Equal(t, 5, depth)
 	require.False(t, oldest.IsZero())
 
+	// An event that no sweep would bring back.
+	b.accept(t, []byte(`{"event":{"id":6,"type":"lead_signup"},"data":{"id":9,"state":"signup"}}`))
+
+	b.temporal.down = 12
 	run(t, b.dispatcher)
-	b.temporal.until(t, func(s map[string]int) bool { return len(s) == 5 })
+	b.temporal.until(t, func(s map[string]int) bool { return len(s) == 6 })
 	for id, n := range b.temporal.starts() {
 		require.Equal(t, 1, n, id)
 	}

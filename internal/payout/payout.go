@@ -55,6 +55,10 @@ type Request struct {
 	// Body is what goes on the wire, byte for byte. Its format is the
 	// adapter's; a request that is not made of bytes stores its parameters.
 	Body []byte
+	// Reference is the provider's ID of what it made, where it is known already.
+	// It is filled in from the ledger for a look-up, is empty for a send, and is
+	// no part of what is frozen.
+	Reference string
 }
 
 // Traits say how a provider treats keys.
