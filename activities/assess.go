@@ -233,11 +233,15 @@ func (a *Activities) ask(ctx context.Context, rec ledger.Record, as ledger.Asses
 	return as, nil
 }
 
+// troubleRest is how long a workflow rests at most before it takes a step
+// again that went wrong.
+const troubleRest = 5 * time.Minute
+
 // explain keeps the answer to "why is this one not paid yet" in the ledger
 // while FirstPromoter cannot be asked. Its own failure changes nothing.
 func (a *Activities) explain(ctx context.Context, rec ledger.Record, cause error) {
 	t := ledger.Transition{
-		ID: rec.Reward.ID, To: reward.Verifying, Actor: "verify",
+		ID: rec.Reward.ID, To: reward.Verifying, Actor: "verify", NextTimer: a.now().Add(troubleRest),
 		Reason: "FirstPromoter could not be asked, and will be asked again: " + fault.Message(cause),
 	}
 	switch fault.KindOf(cause) {

@@ -128,7 +128,7 @@ func closed(state ledger.CloseState) CloseResult {
 func (a *Activities) closeTrouble(ctx context.Context, id reward.ID, state ledger.CloseState, cause error) (CloseResult, error) {
 	res := CloseResult{By: state.By, Status: reward.Closing, Again: fault.RetryAfter(cause),
 		Reason: "paid; FirstPromoter could not be told yet, and will be told again: " + fault.Message(cause)}
-	t := ledger.Transition{ID: id, To: res.Status, Reason: res.Reason, Actor: "close"}
+	t := ledger.Transition{ID: id, To: res.Status, Reason: res.Reason, Actor: "close", NextTimer: a.now().Add(max(res.Again, troubleRest))}
 	switch fault.KindOf(cause) {
 	case fault.Denied, fault.Invalid, fault.NotFound, fault.Internal, fault.Conflict, fault.Declined:
 		res.Status, t.To, t.Notify = reward.Attention, reward.Attention, NotifyAttention

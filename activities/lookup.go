@@ -93,14 +93,16 @@ func (a *Activities) resolve(ctx context.Context, p ledger.Payout, traits payout
 	now := a.now()
 	open := traits.MayResend(p.FirstSentAt, now)
 	absent := f.Answer == payout.Absent
-	if settled := p.UpdatedAt.Add(traits.SettleDelay); absent && now.Before(settled) {
+	settled := p.UpdatedAt.Add(traits.SettleDelay)
+	if absent && now.Before(settled) {
 		// The first request may still be running over there.
 		res, err := a.stands(ctx, p)
 		res.Again = settled.Sub(now)
 		return res, err
 	}
+	blind := traits.ResendBlind && try >= blindAfter && !now.Before(settled)
 	switch {
-	case absent && open, open && traits.ResendBlind && try >= blindAfter:
+	case open && (absent || blind):
 		reason := fmt.Sprintf("look-up: %s; the same key may be sent again", f.Answer)
 		p, err := a.ledger.Rearm(ctx, p.RewardID, p.Fence, reason)
 		if err != nil {

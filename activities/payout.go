@@ -156,9 +156,10 @@ func (a *Activities) after(ctx context.Context, p ledger.Payout, out payout.Outc
 		return a.stands(ctx, p)
 	}
 	if out.Kind == fault.Denied {
-		res, err := a.attention(ctx, p, p.Provider+" refuses our credentials or permission, and nothing was sent: "+out.Detail)
-		res.Person, res.Again = false, deniedPause
-		return res, err
+		res := PayResult{Payout: p.State, Status: reward.Attention, Again: deniedPause,
+			Reason: p.Provider + " refuses our credentials or permission, and nothing was sent: " + out.Detail}
+		return res, asTemporal(a.ledger.Move(ctx, ledger.Transition{ID: p.RewardID, To: res.Status, Reason: res.Reason, Actor: "pay",
+			NextTimer: a.now().Add(deniedPause), Notify: NotifyAttention}))
 	}
 	res := PayResult{Payout: p.State, Status: reward.Paying, Again: out.RetryAfter,
 		Reason: p.Provider + " did not take it, nothing was done, and it will be sent again: " + out.Detail}
