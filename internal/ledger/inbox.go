@@ -1,0 +1,87 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"github.com/rewardflow/rewardflow/internal/reward"
+)
+
+// Event is one accepted delivery, reduced to its allowed fields.
+type Event struct {
+	// Type is the event's type in its canonical spelling.
+	Type string
+	// Dedupe is unique among events of the type: the same event delivered
+	// again has the same value.
+	Dedupe string
+	// EventID is what the workflow ID is made from; empty for internal use only.
+	EventID string
+	// Reward is set for a fulfilment_pending event.
+	Reward *Claimed
+	// Body is the JSON of the allowed fields.
+	Body []byte
+	// Traceparent is the W3C trace context of the delivery; may be empty.
+	Traceparent string
+	// Dispatch is false for an event that is stored and nothing else.
+	Dispatch bool
+}
+
+// Claimed is what an event claims about a reward. It is a hint until it was
+// compared with FirstPromoter.
+type Claimed struct {
+	Reward reward.Reward
+	// Defect says why the claim cannot be a payable reward (a fractional
+	// amount, say); empty if it can.
+	Defect string
+}
+
+// Receipt is what Accept committed.
+type Receipt struct {
+	Inbox int64
+	// Duplicate says that the same event had been accepted before.
+	Duplicate bool
+	// ClosedByAnswer says that the reward is paid and that its close is
+	// claimed for the answer: the caller answers 200, and nobody else closes.
+	ClosedByAnswer bool
+}
+
+// Pending is an inbox row that this process leased in order to dispatch it.
+type Pending struct {
+	Inbox       int64
+	Type        string
+	EventID     string
+	RewardID    reward.ID // Zero for everything but fulfilment_pending.
+	Body        []byte
+	Traceparent string
+	// Tries counts earlier leases of this row.
+	Tries int
+}
+
+// Dispatched says which workflow carries an event. An empty WorkflowID says
+// that nothing had to be started.
+type Dispatched struct {
+	Inbox      int64
+	WorkflowID string
+}
+
+// Inbox is the durable table of accepted events.
+type Inbox interface {
+	// Accept commits an event and its delivery. Concurrent calls share one
+	// commit. For a reward that is new it creates the reward's row with status
+	// received. closeByAnswerAfter is how long a paid reward must have waited
+	// for the API before the answer may close it (see Closing).
+	Accept(ctx context.Context, ev Event, closeByAnswerAfter time.Duration) (Receipt, error)
+	// Lease takes at most n undispatched rows, oldest first, that nobody holds
+	// a lease on, and leases them to owner for ttl.
+	Lease(ctx context.Context, owner string, n int, ttl time.Duration) ([]Pending, error)
+	// MarkDispatched records where leased rows went.
+	MarkDispatched(ctx context.Context, rows []Dispatched) error
+	// Postpone gives a leased row back, to be leased again after the pause,
+	// and keeps the words of what went wrong.
+	Postpone(ctx context.Context, inbox int64, after time.Duration, reason string) error
+	// Event returns an accepted event as it was stored, or fault.NotFound.
+	Event(ctx context.Context, inbox int64) (Pending, error)
+	// InboxDepth returns how many rows wait to be dispatched, and since when
+	// the oldest does; the zero time when none waits.
+	InboxDepth(ctx context.Context) (depth int, oldest time.Time, err error)
+}
