@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,9 +26,6 @@ import (
 	"github.com/rewardflow/rewardflow/internal/intake"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
-	"github.com/rewardflow/rewardflow/internal/payout"
-	"github.com/rewardflow/rewardflow/internal/payout/manual"
-	"github.com/rewardflow/rewardflow/internal/payout/webhook"
 	"github.com/rewardflow/rewardflow/internal/policy"
 	"github.com/rewardflow/rewardflow/internal/telemetry"
 	"github.com/rewardflow/rewardflow/worker"
@@ -194,36 +190,6 @@ func caps(cfg *config.Config) ledger.Caps {
 		MaxPerPromoterPerDay: cfg.Brake.MaxPerPromoterPerDay,
 		MaxPerCampaignPerDay: cfg.Brake.MaxPerCampaignPerDay,
 	}
-}
-
-func providers(cfg *config.Config) (map[string]payout.Provider, error) {
-	built := make(map[string]payout.Provider, len(cfg.Providers))
-	var errs []error
-	for name, p := range cfg.Providers {
-		switch p.Type {
-		case config.ProviderManual:
-			built[name] = manual.New(name)
-		case config.ProviderWebhook:
-			provider, err := webhook.New(webhookConfig(name, p))
-			if err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			built[name] = provider
-		}
-	}
-	return built, errors.Join(errs...)
-}
-
-func webhookConfig(name string, p config.Provider) webhook.Config {
-	c := webhook.Config{
-		Name: name, URL: p.URL, Secret: p.Secret.Reveal(),
-		AllowPrivateNetworks: p.AllowPrivateNetworks, Timeout: p.Timeout,
-	}
-	for _, s := range p.Secrets {
-		c.OtherSecrets = append(c.OtherSecrets, s.Reveal())
-	}
-	return c
 }
 
 func operators(cfg *config.Config) ([]api.Operator, error) {

@@ -135,18 +135,23 @@ func checkProvider(ctx context.Context, provider config.Provider) (string, error
 	if provider.Type == config.ProviderManual {
 		return "people pay, and say so", nil
 	}
-	address, err := url.Parse(provider.URL)
+	key, text := "url", provider.URL
+	if provider.Type != config.ProviderWebhook {
+		key, text = "base_url", provider.BaseURL
+	}
+	address, err := url.Parse(text)
 	if err != nil || address.Hostname() == "" {
-		return "", &failure{message: "its url is not a URL", next: "correct it in the configuration"}
+		return "", &failure{message: "its " + key + " is not a URL", next: "correct it in the configuration"}
 	}
 	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", address.Hostname())
 	if err != nil {
 		return "", &failure{
 			message: address.Hostname() + " cannot be resolved",
-			next:    "check the provider's url, and the name service of this machine",
+			next:    "check the provider's " + key + ", and the name service of this machine",
 		}
 	}
-	if !provider.AllowPrivateNetworks && !slices.ContainsFunc(addresses, public) {
+	guarded := provider.Type == config.ProviderWebhook && !provider.AllowPrivateNetworks
+	if guarded && !slices.ContainsFunc(addresses, public) {
 		return "", &failure{
 			message: address.Hostname() + " is in a private network, where payouts are not sent",
 			next:    "set allow_private_networks: true for this provider if that is where it belongs",

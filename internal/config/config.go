@@ -68,18 +68,45 @@ type FirstPromoter struct {
 const (
 	ProviderWebhook = "webhook"
 	ProviderManual  = "manual"
+	ProviderStripe  = "stripe"
+	ProviderPayPal  = "paypal"
 )
 
-// Provider is one configured provider.
+// Provider is one configured provider. The keys that its type does not have
+// are zero.
 type Provider struct {
 	Type string `yaml:"type"`
 	// URL takes the payouts of a webhook provider. It holds no credentials.
 	URL    string `yaml:"url"`
 	Secret Secret `yaml:"secret"`
 	// Secrets sign as well while a secret is being changed; usually empty.
-	Secrets              []Secret      `yaml:"secrets"`
-	AllowPrivateNetworks bool          `yaml:"allow_private_networks"`
-	Timeout              time.Duration `yaml:"timeout"`
+	Secrets              []Secret `yaml:"secrets"`
+	AllowPrivateNetworks bool     `yaml:"allow_private_networks"`
+
+	// BaseURL is the API of a stripe or paypal provider: scheme and host,
+	// without a slash at its end.
+	BaseURL string `yaml:"base_url"`
+	// APIKey is a restricted or secret key of Stripe.
+	APIKey Secret `yaml:"api_key"`
+	// RequireEmailMatch declines a customer of Stripe whose e-mail address is
+	// not the promoter's. It is true where the file says nothing.
+	RequireEmailMatch bool `yaml:"require_email_match"`
+	// CreditValue and DiscountValue say what one of credits and of discount_mon
+	// is worth, in minor units by ISO 4217 currency. Without an entry for the
+	// customer's currency Stripe declines the reward.
+	CreditValue   Limits `yaml:"credit_value"`
+	DiscountValue Limits `yaml:"discount_value"`
+
+	// ClientID and ClientSecret are those of a REST app at PayPal.
+	ClientID     string `yaml:"client_id"`
+	ClientSecret Secret `yaml:"client_secret"`
+	// UnclaimedCountsAsPaid takes a payout as delivered before the receiver has
+	// claimed it at PayPal.
+	UnclaimedCountsAsPaid bool `yaml:"unclaimed_counts_as_paid"`
+
+	// Timeout bounds one call: above zero and at most 14 s, and zero for a
+	// manual provider, which makes none.
+	Timeout time.Duration `yaml:"timeout"`
 }
 
 // Route says which provider pays which rewards. Zero fields match everything.

@@ -74,6 +74,7 @@ func TestExampleLoads(t *testing.T) {
 	env := environment{
 		"FIRSTPROMOTER_API_KEY": "k", "FIRSTPROMOTER_WEBHOOK_SECRET": webhookSecret,
 		"TEAM_SECRET": signingKey, "CRM_SECRET": signingKey, "SLACK_URL": "https://hooks.slack.com/services/T0/B0/xyz",
+		"STRIPE_API_KEY": "rk_test_1", "PAYPAL_CLIENT_ID": "id", "PAYPAL_CLIENT_SECRET": "hush",
 	}
 	cfg, err := config.Load(examplePath, env.lookup, env.environ()...)
 	require.NoError(t, err)
@@ -83,7 +84,14 @@ func TestExampleLoads(t *testing.T) {
 		Type: config.ProviderWebhook, URL: "https://billing.example.com/rewards", Secret: signingKey,
 		Secrets: []config.Secret{}, Timeout: 10 * time.Second,
 	}, cfg.Providers["team"])
-	require.Equal(t, config.Route{Unit: reward.Cash, Currency: "USD", Provider: "people"}, cfg.Routes[2])
+	require.Equal(t, config.Provider{
+		Type: config.ProviderStripe, APIKey: "rk_test_1", BaseURL: "https://api.stripe.com", RequireEmailMatch: true,
+		CreditValue: config.Limits{"USD": 100}, DiscountValue: config.Limits{"USD": 100}, Timeout: 10 * time.Second,
+	}, cfg.Providers["billing"])
+	require.Equal(t, config.Provider{
+		Type: config.ProviderPayPal, ClientID: "id", ClientSecret: "hush", BaseURL: "https://api-m.paypal.com", Timeout: 10 * time.Second,
+	}, cfg.Providers["payouts"])
+	require.Equal(t, config.Route{Unit: reward.Cash, Currency: "USD", Provider: "payouts"}, cfg.Routes[2])
 	rule := cfg.Policy[2]
 	require.Contains(t, strings.Split(read(t, examplePath), "\n")[rule.Line-1], "- when: amount > 10000")
 	rule.Line = 0

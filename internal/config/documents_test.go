@@ -62,6 +62,7 @@ func TestDocumentsShowEveryKey(t *testing.T) {
 
 	keys := keysOf(reflect.TypeFor[config.Config](), "")
 	require.Contains(t, keys, "providers.<name>.allow_private_networks")
+	require.Contains(t, keys, "providers.<name>.credit_value.<name>")
 	require.Contains(t, keys, "brake.max_per_day.<name>")
 	require.Contains(t, keys, "policy[].until")
 	for _, key := range keys {
@@ -69,10 +70,12 @@ func TestDocumentsShowEveryKey(t *testing.T) {
 		name := key
 		if strings.HasPrefix(key, "brake.") {
 			name = strings.ReplaceAll(key, "<name>", "<unit>")
+		} else if above, isMap := strings.CutSuffix(key, "_value.<name>"); isMap {
+			name = above + "_value.<currency>"
 		}
 		require.Contains(t, manual, "| `"+name+"` |", "docs/configuration.md has no row for the key")
 		variable := strings.NewReplacer(".", "_", "[]", "_0").Replace(name)
-		for _, hole := range []string{"<name>", "<unit>"} {
+		for _, hole := range []string{"<name>", "<unit>", "<currency>"} {
 			variable = strings.ReplaceAll(variable, hole, strings.Trim(hole, "<>"))
 		}
 		require.Contains(t, manual, "`REWARDFLOW_"+strings.ToUpper(variable)+"`", "docs/configuration.md does not name the variable of %s", key)
@@ -88,7 +91,7 @@ func TestManualNamesEveryWord(t *testing.T) {
 		words = append(words, f.Name)
 		require.Contains(t, manual, "| `"+f.Name+"` | "+f.Type+" | ")
 	}
-	words = append(words, "pay", "ask", "hold", "refuse", "log", "slack", "webhook", "manual", "accept", "ignore", "sqlite")
+	words = append(words, "pay", "ask", "hold", "refuse", "log", "slack", "webhook", "manual", "stripe", "paypal", "accept", "ignore", "sqlite")
 	for _, word := range words {
 		require.Contains(t, manual, "`"+word+"`")
 	}

@@ -36,6 +36,8 @@ func (c *Config) Summary() []Setting {
 		text := p.Type
 		if p.URL != "" {
 			text += " at " + hostOf(p.URL)
+		} else if p.BaseURL != "" {
+			text += " at " + hostOf(p.BaseURL)
 		}
 		s = append(s, Setting{"providers." + name, text})
 	}

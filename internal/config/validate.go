@@ -24,10 +24,8 @@ const minWebhookSecret = 32
 func (c *Config) complete(d *decoder) {
 	c.FirstPromoter.BaseURL = strings.TrimRight(c.FirstPromoter.BaseURL, "/")
 	for name, p := range c.Providers {
-		if p.Type == ProviderWebhook && !d.given("providers."+name+".timeout") {
-			p.Timeout = defaultTimeout
-			c.Providers[name] = p
-		}
+		key := childKey("providers", name)
+		c.Providers[name] = p.complete(func(field string) bool { return d.given(childKey(key, field)) })
 	}
 	for i := range c.Policy {
 		if o := d.origins[itemKey("policy", i)]; o.variable == "" {

@@ -28,50 +28,6 @@ const (
 	allowedURL    = "an absolute https URL without credentials; http with allow_private_networks: true"
 )
 
-func (c *Config) validateProviders(d *decoder) {
-	for _, name := range slices.Sorted(maps.Keys(c.Providers)) {
-		key := childKey("providers", name)
-		switch {
-		case !regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`).MatchString(name):
-			d.mistake(key, "is not a name for a provider", "up to 32 of a-z, 0-9, _ and -, beginning with a letter")
-		case name == "all" || name == "by_hand":
-			d.mistake(key, "is a name with a meaning of its own", "any other name")
-		}
-		c.validateProvider(d, key, c.Providers[name])
-	}
-}
-
-func (c *Config) validateProvider(d *decoder, key string, p Provider) {
-	supported := []string{ProviderWebhook, ProviderManual}
-	switch p.Type {
-	case "stripe", "paypal", "tremendous":
-		d.forget(key)
-		d.mistake(key+".type", p.Type+" is not supported yet", strings.Join(supported, ", "))
-	case ProviderWebhook:
-		d.checkEndpoint(key+".url", p.URL, p.AllowPrivateNetworks)
-		d.checkSigningSecret(key+".secret", p.Secret)
-		for i, s := range p.Secrets {
-			d.checkSigningSecret(itemKey(key+".secrets", i), s)
-		}
-		if p.Timeout <= 0 {
-			d.mistake(key+".timeout", "is not above zero", "a duration such as 10s")
-		}
-	default:
-		if d.oneOf(key+".type", p.Type, supported) {
-			d.onlyWith(key, "type: webhook", "url", "secret", "secrets", "allow_private_networks", "timeout")
-		}
-	}
-}
-
-// forget drops the unknown keys of a provider that is not supported: their
-// names would be right once it is.
-func (d *decoder) forget(key string) {
-	d.problems = slices.DeleteFunc(d.problems, func(p Problem) bool {
-		return strings.HasPrefix(p.Key, key+".") && strings.HasPrefix(p.Message, unknownKeyMessage)
-	})
-	d.unreadable = min(d.unreadable, len(d.problems))
-}
-
 // onlyWith refuses keys that mean nothing here.
 func (d *decoder) onlyWith(key, condition string, names ...string) {
 	for _, name := range names {
