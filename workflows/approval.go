@@ -104,7 +104,7 @@ func (r *run) decide(ctx workflow.Context, vote Vote) (activities.DecideResult, 
 		in.By = "temporal-ui"
 	}
 	var out activities.DecideResult
-	if err := r.write(ctx, do.Decide, in, &out); err != nil {
+	if err := r.obey(ctx, do.Decide, in, &out); err != nil {
 		return out, err
 	}
 	if out.Counted {
@@ -138,7 +138,7 @@ func (r *run) resolve(ctx workflow.Context, in Instruction) (activities.ResolveR
 		in.By = "temporal-ui"
 	}
 	var out activities.ResolveResult
-	err := r.write(ctx, do.Resolve, activities.ResolveInput{
+	err := r.obey(ctx, do.Resolve, activities.ResolveInput{
 		RewardID: r.in.RewardID, ID: in.ID, By: in.By, Action: in.Action,
 		Provider: in.Provider, Reference: in.Reference, Comment: in.Comment,
 	}, &out)
@@ -228,6 +228,10 @@ func (r *run) waitUntil(ctx workflow.Context, until time.Time, why string) error
 	}
 	if err != nil {
 		return fmt.Errorf("waiting for people: %w", err)
+	}
+	// The clock does not overtake an instruction that is being written down.
+	if err := workflow.Await(ctx, func() bool { return !r.working }); err != nil {
+		return fmt.Errorf("waiting for a resolution: %w", err)
 	}
 	if r.poked && r.step == stepWait {
 		r.step = stepAssess

@@ -305,6 +305,12 @@ func (r *run) write(ctx workflow.Context, activity, in, out any) error {
 	return err
 }
 
+// obey runs the activity that a person's word asks for.
+func (r *run) obey(ctx workflow.Context, activity, in, out any) error {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	return workflow.ExecuteActivity(heard(ctx), activity, in).Get(ctx, out)
+}
+
 // sleep rests until the time has come or somebody pokes.
 func (r *run) sleep(ctx workflow.Context, d time.Duration, why string) error {
 	r.nextTimer = workflow.Now(ctx).Add(d)

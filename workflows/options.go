@@ -39,6 +39,22 @@ func patient(ctx workflow.Context) workflow.Context {
 	})
 }
 
+// heard is for what a person said, which writes the ledger alone. It goes
+// through the history, where quick would not do: the server forgets an update
+// when its worker dies within the same workflow task, and the ledger would then
+// hold a word of which the workflow never hears.
+func heard(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 10 * time.Second,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:        500 * time.Millisecond,
+			BackoffCoefficient:     2,
+			MaximumAttempts:        3,
+			NonRetryableErrorTypes: hopeless(),
+		},
+	})
+}
+
 // sendMoney is for the one activity that submits a payout. It has a single
 // attempt: a timeout or a dead worker means that the outcome is unknown, and
 // the workflow, not a retry policy, decides what comes next. Its timeout is

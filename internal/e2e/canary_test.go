@@ -1,0 +1,269 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rewardflow/rewardflow/internal/engine"
+	"github.com/rewardflow/rewardflow/internal/firstpromoter/simulator"
+	"github.com/rewardflow/rewardflow/internal/payout/sandbox"
+	"github.com/rewardflow/rewardflow/internal/reward"
+	"github.com/rewardflow/rewardflow/workflows"
+)
+
+// The personal data that these tests search for. It may stand in the ledger
+// and in the answers to operators, and nowhere else.
+const (
+	promoterEmail = "canary-promoter@example.net"
+	leadEmail     = "canary-lead@example.org"
+	custID        = "canary-customer"
+)
+
+// TestNoSecretIsFoundAnywhere sends events whose every needless value is
+// marked, through every path, and then searches all that is kept or told.
+func TestNoSecretIsFoundAnywhere(t *testing.T) {
+	t.Parallel()
+
+	people := newCollector(t)
+	spans := newCollector(t)
+	w := newWorld(t, settings{
+		Policy: "  - {when: 'unit == \"credits\"', then: ask}\n  - {when: 'unit == \"points\"', then: refuse}\n  - {then: pay}",
+		More: operators(map[string]string{"alice": "approver, operator"}) + `
+notifications:
+  - {events: [lead_signup, promoter_accepted, promoter_signed_up, reward_created, reward_fulfilled, reward_attention, reward_quarantined, reward_awaiting_approval], channel: {type: log}}
+  - events: [lead_signup, reward_attention]
+    channel: {type: webhook, url: "` + people.URL + `/CANARY-channel", secret: CANARY-secret-of-the-channel-0123456789, allow_private_networks: true}
+`,
+	})
+	w.start(spec{Debug: true},
+		"OTEL_EXPORTER_OTLP_ENDPOINT="+spans.URL, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_BSP_SCHEDULE_DELAY=100",
+		"OTEL_EXPORTER_OTLP_COMPRESSION=none")
+	ids := w.everyPath()
+	eventually(t, soon, func() (string, bool) {
+		return "the channel was not told everything", strings.Count(people.String(), leadEmail) > 0 && strings.Count(people.String(), "reward_attention") > 0
+	})
+
+	places := map[string][]byte{}
+	w.searchTheSurface(places, ids)
+	w.searchHistories(places)
+	w.process.stop(t)
+	places["log"] = []byte(w.process.log.String())
+	places["spans"] = []byte(spans.String())
+	dump(t, places, w.ledgerFile())
+	dump(t, places, filepath.Join(w.dataDir(), "temporal", "temporal.db"))
+	searchFiles(t, places, w.dataDir())
+
+	requirePresent(t, places, ids[0])
+	for place, content := range places {
+		for _, secret := range []string{
+			simulator.Canary, webhookSecret, apiKey, providerSecret, token("alice"),
+		} {
+			require.NotContains(t, string(content), secret, "%s holds a secret", place)
+		}
+		if strings.HasPrefix(place, "ledger.db") || strings.HasPrefix(place, "GET /api/v1") {
+			continue
+		}
+		for _, personal := range []string{promoterEmail, leadEmail, custID} {
+			require.NotContains(t, string(content), personal, "%s holds personal data", place)
+		}
+	}
+}
+
+// requirePresent shows that the search would find: each place holds what it must.
+func requirePresent(t *testing.T, places map[string][]byte, id reward.ID) {
+	t.Helper()
+	for place, word := range map[string]string{
+		"log": "payout.attempted", "spans": "POST /webhooks/firstpromoter/*secret", "GET /metrics": "rewardflow_",
+		"GET /api/v1/rewards": promoterEmail, "history of " + workflows.FulfilmentID(id): `"reward_id":` + id.String(),
+		"ledger.db rewards": promoterEmail, "ledger.db inbox": leadEmail, "temporal.db": workflows.FulfilmentID(id),
+	} {
+		require.Contains(t, string(places[place]), word, place)
+	}
+}
+
+// everyPath sends one reward on each path, and every other event.
+func (w *world) everyPath() []reward.ID {
+	w.t.Helper()
+	alice := token("alice")
+	w.provider.Script(sandbox.RewardID(2_900_002), sandbox.Refuse("no such customer").Always())
+	w.provider.Script(sandbox.RewardID(2_900_003), sandbox.LoseAnswer())
+	someone := reward.Promoter{Email: promoterEmail, CustID: custID}
+	owe := func(amount int64, unit reward.Unit) reward.ID {
+		return w.send(simulator.Spec{Amount: amount, Unit: unit, Promoter: someone})
+	}
+	paid, refused, lost := owe(1, reward.FreeMonths), owe(2, reward.FreeMonths), owe(3, reward.FreeMonths)
+	asked, rejected := owe(4, reward.Credits), owe(5, reward.Points)
+	forged, err := w.fp.FireForged(w.t.Context(), simulator.Forgery{Spec: simulator.Spec{Amount: 6, Promoter: someone}})
+	require.NoError(w.t, err)
+	for _, kind := range []string{
+		"lead_signup", "lead_becomes_referral", "lead_cancelled", "lead_subscribed", "promoter_accepted",
+		"promoter_signed_up", "promoter_signs_up", "reward_created", "something_new",
+	} {
+		_, err := w.fp.Fire(w.t.Context(), simulator.Occasion{Type: kind, Promoter: someone, LeadEmail: leadEmail})
+		require.NoError(w.t, err)
+	}
+	w.await(soon, paid, reward.Fulfilled, alice)
+	w.await(soon, lost, reward.Fulfilled, alice)
+	w.await(soon, rejected, reward.Rejected, alice)
+	w.await(soon, forged.Reward, reward.Quarantined, alice)
+	w.await(soon, refused, reward.Attention, alice)
+	w.resolve(refused, alice, map[string]any{"action": "abandon", "comment": "no customer"})
+	w.await(soon, asked, reward.AwaitingApproval, alice)
+	require.Equal(w.t, http.StatusOK, w.decide(asked, reward.Approve, alice).status)
+	w.await(soon, asked, reward.Fulfilled, alice)
+	w.requireOnce(paid, lost, asked)
+	return []reward.ID{paid, refused, lost, asked, rejected, forged.Reward}
+}
+
+// searchTheSurface adds what the HTTP surface tells, errors included.
+func (w *world) searchTheSurface(places map[string][]byte, ids []reward.ID) {
+	w.t.Helper()
+	paths := []string{
+		"/", "/metrics", "/livez", "/readyz", "/api/v1/openapi.json", "/api/v1/rewards", "/api/v1/approvals", "/api/v1/brake",
+		"/api/v1/summary", "/api/v1/rewards?status=wrong", "/api/v1/rewards/1", "/nothing",
+	}
+	for _, id := range ids {
+		paths = append(paths, rewardPath(id))
+	}
+	for _, path := range paths {
+		a, err := w.ask(http.MethodGet, path, token("alice"), nil)
+		require.NoError(w.t, err)
+		places["GET "+path] = a.body
+	}
+	for _, body := range []string{"not JSON", `{"event":{}}`, `{"event":{"id":1,"type":"fulfilment_pending"},"data":{"note":"CANARY"}}`} {
+		require.Equal(w.t, http.StatusBadRequest, w.deliver([]byte(body)))
+	}
+	a, err := w.ask(http.MethodPost, "/webhooks/firstpromoter/"+webhookSecret[1:], "", map[string]any{"note": "CANARY"})
+	require.NoError(w.t, err)
+	require.Equal(w.t, http.StatusUnauthorized, a.status)
+	places["POST with a wrong secret"] = a.body
+}
+
+// searchHistories adds the history of every workflow, in the form of the wire,
+// where no payload is encoded once more.
+func (w *world) searchHistories(places map[string][]byte) {
+	w.t.Helper()
+	c := w.client()
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	var next []byte
+	for {
+		page, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: engine.DefaultNamespace, NextPageToken: next})
+		require.NoError(w.t, err)
+		for _, found := range page.GetExecutions() {
+			run := found.GetExecution()
+			history := &historypb.History{}
+			events := c.GetWorkflowHistory(ctx, run.GetWorkflowId(), run.GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+			for events.HasNext() {
+				event, err := events.Next()
+				require.NoError(w.t, err)
+				history.Events = append(history.Events, event)
+			}
+			wire, err := proto.Marshal(history)
+			require.NoError(w.t, err)
+			listed, err := proto.Marshal(found)
+			require.NoError(w.t, err)
+			places["history of "+run.GetWorkflowId()] = append(wire, listed...)
+		}
+		if next = page.GetNextPageToken(); len(next) == 0 {
+			return
+		}
+	}
+}
+
+// searchFiles adds the bytes of every file: what a database has deleted may
+// still stand there.
+func searchFiles(t *testing.T, places map[string][]byte, dir string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		places[entry.Name()+" as a file"] = content
+		return err
+	}))
+}
+
+// dump adds every table of a database that no process uses any more.
+func dump(t *testing.T, places map[string][]byte, path string) {
+	t.Helper()
+	db := openReadOnly(t, path)
+	var tables []string
+	names, err := db.QueryContext(t.Context(), `SELECT name FROM sqlite_schema WHERE type = 'table'`)
+	require.NoError(t, err)
+	for names.Next() {
+		var name string
+		require.NoError(t, names.Scan(&name))
+		tables = append(tables, name)
+	}
+	require.NoError(t, names.Err())
+	require.NoError(t, names.Close())
+	file := filepath.Base(path)
+	for _, table := range tables {
+		content := dumpTable(t, db, table)
+		places[file+" "+table] = content
+		places[file] = append(places[file], content...)
+	}
+}
+
+func dumpTable(t *testing.T, db *sql.DB, table string) []byte {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), `SELECT * FROM "`+table+`"`)
+	require.NoError(t, err)
+	defer rows.Close()
+	columns, err := rows.Columns()
+	require.NoError(t, err)
+	var out bytes.Buffer
+	values, into := make([]any, len(columns)), make([]any, len(columns))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	for rows.Next() {
+		require.NoError(t, rows.Scan(into...))
+		for _, value := range values {
+			if raw, ok := value.([]byte); ok {
+				out.Write(raw)
+			} else {
+				fmt.Fprint(&out, value)
+			}
+			out.WriteByte('\n')
+		}
+	}
+	require.NoError(t, rows.Err())
+	return out.Bytes()
+}
+
+// collector keeps the body of everything that is sent to it.
+type collector struct {
+	*httptest.Server
+	tail
+}
+
+func newCollector(t *testing.T) *collector {
+	t.Helper()
+	c := &collector{}
+	c.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_, _ = c.Write(body)
+	}))
+	t.Cleanup(c.Close)
+	return c
+}

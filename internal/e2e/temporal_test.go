@@ -1,0 +1,163 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rewardflow/rewardflow/internal/firstpromoter/simulator"
+	"github.com/rewardflow/rewardflow/internal/payout/sandbox"
+	"github.com/rewardflow/rewardflow/internal/reward"
+)
+
+// readiness is the answer of /readyz.
+type readiness struct {
+	Ready bool `json:"ready"`
+	Inbox struct {
+		Depth int `json:"depth"`
+	} `json:"inbox"`
+	Temporal struct {
+		Reachable bool   `json:"reachable"`
+		Detail    string `json:"detail"`
+	} `json:"temporal"`
+}
+
+// acceptsWithout sends rewards to a process whose Temporal does not answer.
+func (w *world) acceptsWithout(n int) []reward.ID {
+	w.t.Helper()
+	var ids []reward.ID
+	for range n {
+		began := time.Now()
+		id := w.send(months())
+		require.Less(w.t, time.Since(began), 2*time.Second, "the answer waits for nothing")
+		ids = append(ids, id)
+	}
+	for _, d := range w.fp.Books().Deliveries {
+		require.Equal(w.t, http.StatusAccepted, d.Answer)
+	}
+	eventually(w.t, soon, func() (string, bool) {
+		var r readiness
+		a := w.must(http.StatusOK, http.MethodGet, "/readyz", "", nil) // It serves, and says so.
+		a.into(w, &r)
+		return string(a.body), r.Ready && r.Inbox.Depth == n && !r.Temporal.Reachable && r.Temporal.Detail != ""
+	})
+	require.Equal(w.t, reward.Received, w.reward(ids[0], "").Status)
+	return ids
+}
+
+// worksOff waits until everything that was accepted without Temporal is done.
+func (w *world) worksOff(api *process, ids []reward.ID) {
+	w.t.Helper()
+	w.process = api // The other process has no HTTP surface.
+	w.awaitAll(time.Minute, ids, reward.Fulfilled)
+	w.requireOnce(ids...)
+	eventually(w.t, soon, func() (string, bool) {
+		var r readiness
+		a := w.must(http.StatusOK, http.MethodGet, "/readyz", "", nil)
+		a.into(w, &r)
+		return string(a.body), r.Inbox.Depth == 0 && r.Temporal.Reachable
+	})
+}
+
+func TestTemporalIsDown(t *testing.T) {
+	t.Parallel()
+
+	w := newWorld(t, settings{})
+	port := closedPort(t)
+	api := w.start(spec{Temporal: fmt.Sprintf("127.0.0.1:%d", port), NoWorker: true})
+	ids := w.acceptsWithout(10)
+	w.launch(spec{TemporalPort: port, NoAPI: true}).awaitReady(t)
+	w.worksOff(api, ids)
+}
+
+func TestTemporalHangs(t *testing.T) {
+	t.Parallel()
+
+	w := newWorld(t, settings{})
+	g := newGate(t)
+	api := w.start(spec{Temporal: g.address(), NoWorker: true})
+	ids := w.acceptsWithout(10)
+	server := w.launch(spec{NoAPI: true})
+	server.awaitReady(t)
+	g.open(server.Temporal)
+	w.worksOff(api, ids)
+}
+
+// TestTemporalFileDeleted deletes the Temporal database between two runs.
+func TestTemporalFileDeleted(t *testing.T) {
+	t.Parallel()
+
+	t.Run("StoppedTheDirectory", func(t *testing.T) {
+		t.Parallel()
+
+		temporalFileDeleted(t, func(w *world) { w.process.stop(t) }, func(w *world) {
+			require.NoError(t, os.RemoveAll(filepath.Join(w.dataDir(), "temporal")))
+		})
+	})
+	t.Run("KilledTheDatabase", func(t *testing.T) {
+		t.Parallel()
+
+		temporalFileDeleted(t, func(w *world) { w.process.kill() }, removeDatabase)
+	})
+}
+
+func removeDatabase(w *world) {
+	w.t.Helper()
+	files, err := filepath.Glob(filepath.Join(w.dataDir(), "temporal", "temporal.db*"))
+	require.NoError(w.t, err)
+	require.NotEmpty(w.t, files)
+	for _, file := range files {
+		require.NoError(w.t, os.Remove(file))
+	}
+}
+
+func temporalFileDeleted(t *testing.T, end, remove func(w *world)) {
+	t.Helper()
+	w := newWorld(t, settings{Policy: `  - {when: 'unit == "cash"', then: ask, approvals: 2}
+  - {when: 'unit == "credits"', then: ask}
+  - {then: pay}`, More: operators(map[string]string{"alice": "approver", "bob": "approver"}), RetryEvery: time.Second})
+	alice, bob := token("alice"), token("bob")
+	w.provider.Script(sandbox.CustID("refused"), sandbox.Refuse("no such customer").Always())
+	w.provider.Script(sandbox.CustID("slow"), sandbox.SettleLater(5*time.Second))
+	w.start(spec{})
+
+	done := w.send(months())
+	half := w.send(simulator.Spec{Amount: 900, Unit: reward.Cash})
+	asked := w.send(simulator.Spec{Amount: 900, Unit: reward.Credits})
+	rejected := w.send(simulator.Spec{Amount: 901, Unit: reward.Credits})
+	refused, slow := w.send(to("refused")), w.send(to("slow"))
+	w.await(soon, done, reward.Fulfilled, alice)
+	w.await(soon, half, reward.AwaitingApproval, alice)
+	require.Equal(t, http.StatusOK, w.decide(half, reward.Approve, alice).status)
+	w.await(soon, asked, reward.AwaitingApproval, alice)
+	w.await(soon, rejected, reward.AwaitingApproval, alice)
+	require.Equal(t, http.StatusOK, w.decide(rejected, reward.Reject, bob).status)
+	w.await(soon, rejected, reward.Rejected, alice)
+	w.await(soon, refused, reward.Attention, alice)
+	w.await(soon, slow, reward.Settling, alice)
+	fresh := w.send(months()) // It may be anywhere when the end comes.
+	end(w)
+	remove(w)
+
+	w.start(spec{})
+	for id, status := range map[reward.ID]reward.Status{
+		done: reward.Fulfilled, half: reward.AwaitingApproval, asked: reward.AwaitingApproval,
+		rejected: reward.Rejected, refused: reward.Attention, fresh: reward.Fulfilled, slow: reward.Fulfilled,
+	} {
+		w.await(time.Minute, id, status, alice)
+	}
+	w.requireOnce(done, fresh, slow)
+	s := w.reward(half, alice)
+	require.Equal(t, 1, s.Approvals, "the decision of the first run is kept")
+	require.Equal(t, http.StatusConflict, w.decide(half, reward.Approve, alice).status, "and counts once")
+	require.Equal(t, http.StatusOK, w.decide(half, reward.Approve, bob).status)
+	require.Equal(t, http.StatusOK, w.decide(asked, reward.Approve, bob).status)
+	w.await(soon, half, reward.Fulfilled, alice)
+	w.await(soon, asked, reward.Fulfilled, alice)
+	w.requireOnce(done, fresh, slow, half, asked)
+}

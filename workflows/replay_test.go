@@ -1,0 +1,93 @@
+package workflows_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/rewardflow/rewardflow/workflows"
+)
+
+// TestRecordedHistoriesReplay replays what earlier versions left behind, one
+// history for each branch: fulfilments that are open while a new version is
+// deployed go on with it. internal/e2e records them; they are never changed.
+func TestRecordedHistoriesReplay(t *testing.T) {
+	t.Parallel()
+
+	for _, file := range histories(t) {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+
+			require.NoError(t, replay(file, workflows.Fulfilment))
+		})
+	}
+}
+
+// TestOtherWorkflowsDoNotReplay shows that the replay would notice a change.
+func TestOtherWorkflowsDoNotReplay(t *testing.T) {
+	t.Parallel()
+
+	type fulfilment = func(workflow.Context, workflows.FulfilmentInput) (workflows.FulfilmentResult, error)
+	others := map[string]fulfilment{
+		"a step more": func(ctx workflow.Context, in workflows.FulfilmentInput) (workflows.FulfilmentResult, error) {
+			if err := workflow.Sleep(ctx, time.Second); err != nil {
+				return workflows.FulfilmentResult{}, err
+			}
+			return workflows.Fulfilment(ctx, in)
+		},
+		"another activity": func(ctx workflow.Context, in workflows.FulfilmentInput) (workflows.FulfilmentResult, error) {
+			ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{StartToCloseTimeout: time.Second})
+			if err := workflow.ExecuteLocalActivity(ctx, "Verify", in).Get(ctx, nil); err != nil {
+				return workflows.FulfilmentResult{}, err
+			}
+			return workflows.Fulfilment(ctx, in)
+		},
+		"another end": func(ctx workflow.Context, in workflows.FulfilmentInput) (workflows.FulfilmentResult, error) {
+			result, err := workflows.Fulfilment(ctx, in)
+			if err != nil {
+				return result, err
+			}
+			return result, workflow.NewContinueAsNewError(ctx, workflows.FulfilmentType, in)
+		},
+	}
+	for name, other := range others {
+		for _, file := range histories(t) {
+			t.Run(name+"/"+file, func(t *testing.T) {
+				t.Parallel()
+
+				require.Error(t, replay(file, other))
+			})
+		}
+	}
+}
+
+const historiesDir = "testdata/histories"
+
+// histories returns the recorded histories as version/branch.json.
+func histories(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(historiesDir, "*", "*.json"))
+	require.NoError(t, err)
+	names := make([]string, 0, len(files))
+	for _, file := range files {
+		name, err := filepath.Rel(historiesDir, file)
+		require.NoError(t, err)
+		names = append(names, filepath.ToSlash(name))
+	}
+	require.Subset(t, names, []string{
+		"v1/automatic.json", "v1/approved.json", "v1/rejected.json", "v1/quarantined_abandoned.json",
+		"v1/refused_retry.json", "v1/settled_later.json",
+	})
+	return names
+}
+
+// replay replays a history with the given function as the fulfilment.
+func replay(file string, as any) error {
+	replayer := worker.NewWorkflowReplayer()
+	replayer.RegisterWorkflowWithOptions(as, workflow.RegisterOptions{Name: workflows.FulfilmentType})
+	return replayer.ReplayWorkflowHistoryFromJSONFile(nil, filepath.Join(historiesDir, filepath.FromSlash(file)))
+}
