@@ -12,9 +12,9 @@ import (
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
-// TestTwo200 makes every call that closes a reward fail for good: then, and
-// only then, a repeated event is answered 200.
-func TestTwo200(t *testing.T) {
+// TestAnswers200OnlyWithPaymentAndClaim makes every call that closes a reward
+// fail for good: then, and only then, a repeated event is answered 200.
+func TestAnswers200OnlyWithPaymentAndClaim(t *testing.T) {
 	t.Parallel()
 
 	for name, fault := range map[string]simulator.Fault{

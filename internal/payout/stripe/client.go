@@ -98,8 +98,8 @@ func (p *page[T]) whole() bool {
 	return answered(p.APIResource) && p.Object == "list" && p.HasMore != nil && p.Data != nil && !slices.Contains(p.Data, nil)
 }
 
-// list reads every page of a list. It returns all of it or an error. The ID of
-// an item, by which the next page is asked for, is what id says.
+// list reads every page of a list, and returns all of it or an error. The next
+// page is asked for by the ID of the last item, which id returns.
 func list[T any](ctx context.Context, c *client, path string, query url.Values, id func(*T) string) ([]*T, error) {
 	var all []*T
 	query.Set("limit", strconv.Itoa(pageSize))
@@ -124,7 +124,8 @@ func list[T any](ctx context.Context, c *client, path string, query url.Values, 
 	return nil, errList
 }
 
-// customer reads a customer. What, if not nil, is a classified fault.
+// customer reads a customer. The error of this read, and of those below, is a
+// classified fault; it is NotFound where Stripe knows no such object.
 func (c *client) customer(ctx context.Context, id string) (*stripego.Customer, error) {
 	got, err := c.api.V1Customers.Retrieve(ctx, id, nil)
 	if err == nil && (!answered(got.APIResource) || got.ID != id) {
