@@ -204,3 +204,24 @@ func read(t *testing.T, path string) string {
 	require.NoError(t, err)
 	return string(data)
 }
+
+func TestVariablesNeedNoQuotesInsideOfBraces(t *testing.T) {
+	t.Parallel()
+
+	cfg, err := config.Parse([]byte(`
+firstpromoter: {api_key: ${KEY}, webhook_secret: ${HOOK}}
+providers:
+  team: {type: webhook, url: https://billing.example.com/rewards, secret: ${TEAM}, allow_private_networks: false}
+  other: {type: webhook, url: "https://example.com/$${raw}", secret: a-${TEAM}-z}
+routes: [{provider: team}]
+`), "rewardflow.yaml", func(name string) (string, bool) {
+		value, ok := map[string]string{
+			"KEY": "k", "HOOK": strings.Repeat("h", 32), "TEAM": "{curly}, with: a comma # and 0123456789",
+		}[name]
+		return value, ok
+	})
+	require.NoError(t, err)
+	require.Equal(t, "{curly}, with: a comma # and 0123456789", cfg.Providers["team"].Secret.Reveal())
+	require.Equal(t, "a-{curly}, with: a comma # and 0123456789-z", cfg.Providers["other"].Secret.Reveal())
+	require.Equal(t, "https://example.com/${raw}", cfg.Providers["other"].URL)
+}

@@ -63,9 +63,10 @@ func Parse(data []byte, name string, lookup func(string) (string, bool), environ
 // parseYAML returns the one mapping that a file holds, or nil for an empty
 // file.
 func parseYAML(data []byte, name string) (*yaml.Node, error) {
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder := yaml.NewDecoder(bytes.NewReader(shield(data)))
 	var doc, more yaml.Node
 	err := decoder.Decode(&doc)
+	unshield(&doc)
 	if errors.Is(err, io.EOF) || err == nil && isNull(doc.Content[0]) {
 		return nil, nil //nolint:nilnil // An empty file says nothing, and that is allowed.
 	}
@@ -77,6 +78,31 @@ func parseYAML(data []byte, name string) (*yaml.Node, error) {
 		}
 	}
 	return nil, Problems{syntaxProblem(err, name)}
+}
+
+// Two characters for private use stand for the braces of a variable while the
+// file is parsed: YAML has a meaning of its own for braces inside of {...}, and
+// ${NAME} must not need quotes there.
+const (
+	shieldedOpen  = "\uE000"
+	shieldedClose = "\uE001"
+)
+
+// shield hides the braces of variables from YAML. A file that uses the two
+// characters itself is left as it is.
+func shield(data []byte) []byte {
+	if bytes.Contains(data, []byte(shieldedOpen)) || bytes.Contains(data, []byte(shieldedClose)) {
+		return data
+	}
+	return regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`).ReplaceAll(data, []byte("$$"+shieldedOpen+"${1}"+shieldedClose))
+}
+
+// unshield brings the braces back, in keys and values of the whole document.
+func unshield(n *yaml.Node) {
+	n.Value = strings.NewReplacer("$"+shieldedOpen, "${", shieldedClose, "}").Replace(n.Value)
+	for _, child := range n.Content {
+		unshield(child)
+	}
 }
 
 // syntaxProblem rewrites "yaml: line 3: ...", and keeps from the message what
