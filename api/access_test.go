@@ -176,6 +176,8 @@ func TestWithoutOperatorsOnlyThisMachineIsServed(t *testing.T) {
 		"behind a proxy":           {"127.0.0.1:1", "localhost:8080", header("X-Forwarded-For", "203.0.113.9"), false},
 		"behind another proxy":     {"127.0.0.1:1", "localhost:8080", header("Forwarded", "for=203.0.113.9"), false},
 		"behind a rewriting proxy": {"127.0.0.1:1", "localhost:8080", header("X-Real-IP", "127.0.0.1"), false},
+		"behind a silent proxy":    {"127.0.0.1:1", "127.0.0.1:8080", func(r *http.Request) { r.ProtoMajor, r.ProtoMinor = 1, 0 }, false},
+		"behind a named proxy":     {"127.0.0.1:1", "127.0.0.1:8080", header("Via", "1.1 proxy"), false},
 		"pretends to be local":     {"203.0.113.9:1", "localhost", header("X-Forwarded-For", "127.0.0.1"), false},
 	} {
 		rec := a.do(t, http.MethodGet, "/api/v1/rewards", "", func(r *http.Request) {

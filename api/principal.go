@@ -134,7 +134,7 @@ func (a authenticator) identify(r *http.Request) (principal, error) {
 // machine send to a loopback address under a name of the page's choice; and a
 // request that a proxy passed on comes from somewhere else.
 func identifyLocal(r *http.Request) (principal, error) {
-	if loopbackAddr(r.RemoteAddr) && loopbackHost(r.Host) && !forwarded(r.Header) {
+	if loopbackAddr(r.RemoteAddr) && loopbackHost(r.Host) && !forwarded(r) {
 		return principal{name: "local", roles: Roles()}, nil
 	}
 	return principal{}, newProblem(http.StatusUnauthorized, "operators_not_configured",
@@ -149,10 +149,14 @@ func bearer(header string) (string, bool) {
 	return token, strings.EqualFold(scheme, "Bearer") && token != ""
 }
 
-func forwarded(h http.Header) bool {
-	return slices.ContainsFunc(
-		[]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"},
-		func(name string) bool { return h.Get(name) != "" })
+// forwarded reports whether a request came through a proxy, as far as that can
+// be seen. A proxy on this machine may name this machine as the host and send
+// no header of its own, as nginx does unless it is told otherwise; but then it
+// speaks HTTP/1.0, or names itself in Via, which no client of ours does.
+func forwarded(r *http.Request) bool {
+	return !r.ProtoAtLeast(1, 1) || slices.ContainsFunc(
+		[]string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"},
+		func(name string) bool { return r.Header.Get(name) != "" })
 }
 
 func loopbackAddr(hostPort string) bool {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rewardflow/rewardflow/internal/firstpromoter/simulator"
+	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
 	"github.com/rewardflow/rewardflow/internal/payout/sandbox"
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
@@ -86,6 +87,50 @@ func TestTemporalHangs(t *testing.T) {
 	server.awaitReady(t)
 	g.open(server.Temporal)
 	w.worksOff(api, ids)
+}
+
+// TestDecidedWhileTemporalIsDown has a person decide while no workflow can be
+// told: the decision is kept, and counts once Temporal is back, or was lost.
+func TestDecidedWhileTemporalIsDown(t *testing.T) {
+	t.Parallel()
+
+	for name, lost := range map[string]bool{"ItComesBack": false, "ItIsLost": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			w := running(t, settings{Policy: "  - {then: ask}"})
+			id := w.send(months())
+			w.await(soon, id, reward.AwaitingApproval, "")
+			w.process.stop(t)
+
+			w.start(spec{Temporal: fmt.Sprintf("127.0.0.1:%d", closedPort(t)), NoWorker: true})
+			require.Equal(t, http.StatusOK, w.decide(id, reward.Approve, "").status)
+			require.Equal(t, reward.AwaitingApproval, w.reward(id, "").Status)
+			w.process.stop(t)
+			if lost {
+				removeDatabase(w)
+			}
+
+			w.start(spec{})
+			s := w.await(time.Minute, id, reward.Fulfilled, "")
+			require.Len(t, s.Decisions, 1)
+			w.requireOnce(id)
+			w.process.stop(t)
+			w.requireNothingUndelivered()
+		})
+	}
+}
+
+// requireNothingUndelivered looks for decisions that would be delivered again
+// and again to a workflow that has ended.
+func (w *world) requireNothingUndelivered() {
+	w.t.Helper()
+	l, err := sqlite.Open(w.t.Context(), w.ledgerFile(), sqlite.Options{})
+	require.NoError(w.t, err)
+	defer l.Close()
+	left, err := l.Undelivered(w.t.Context(), time.Now().Add(time.Hour), 10)
+	require.NoError(w.t, err)
+	require.Empty(w.t, left)
 }
 
 // TestTemporalFileDeleted deletes the Temporal database between two runs.

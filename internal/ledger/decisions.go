@@ -51,7 +51,8 @@ type Decisions interface {
 	// DecisionsOf returns the reward's decisions, oldest first.
 	DecisionsOf(ctx context.Context, id reward.ID) ([]Recorded, error)
 	// Undelivered returns counted decisions that the workflow has not heard of,
-	// made before the given time, oldest first, at most n.
+	// made before the given time, oldest first, at most n. Decisions about
+	// rewards that have ended are left out: their workflows hear nothing more.
 	Undelivered(ctx context.Context, before time.Time, n int) ([]Recorded, error)
 	// MarkDelivered records that the workflow heard of a decision.
 	MarkDelivered(ctx context.Context, decisionID string) error

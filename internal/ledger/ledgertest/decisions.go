@@ -263,6 +263,9 @@ func undeliveredUntilMarked(t *testing.T, b *bundle) {
 	require.NoError(t, b.MarkDelivered(b.ctx, "d1"))
 	require.NoError(t, b.MarkDelivered(b.ctx, "d1"))
 	require.Equal(t, []string{"d2", "d3"}, undelivered(start().Add(time.Hour), 10))
+
+	require.NoError(t, b.Move(b.ctx, ledger.Transition{ID: 2, To: reward.Rejected, Reason: "it has ended", Actor: "policy"}))
+	require.Equal(t, []string{"d3"}, undelivered(start().Add(time.Hour), 10), "who would hear of it?")
 }
 
 func resolutions(t *testing.T, b *bundle) {

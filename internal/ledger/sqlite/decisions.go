@@ -233,8 +233,9 @@ func (l *Ledger) DecisionsOf(ctx context.Context, id reward.ID) ([]ledger.Record
 // Undelivered implements ledger.Decisions.
 func (l *Ledger) Undelivered(ctx context.Context, before time.Time, n int) ([]ledger.Recorded, error) {
 	return read(ctx, l, "ledger.undelivered", func(ctx context.Context, q querier) ([]ledger.Recorded, error) {
-		rows, err := q.query(ctx, selectDecision+` WHERE counted = 1 AND delivered_at = 0 AND at < ? ORDER BY seq LIMIT ?`,
-			millis(before), max(n, 0))
+		rows, err := q.query(ctx, selectDecision+` WHERE counted = 1 AND delivered_at = 0 AND at < ?
+			AND EXISTS (SELECT 1 FROM rewards r WHERE r.id = decisions.reward_id AND r.status NOT IN (?, ?, ?, ?)) ORDER BY seq LIMIT ?`,
+			millis(before), reward.Fulfilled, reward.FulfilledElsewhere, reward.Rejected, reward.Abandoned, max(n, 0))
 		return collect(rows, err, scanDecision)
 	})
 }
