@@ -26,10 +26,6 @@ type CloseResult struct {
 	Again time.Duration `json:"again,omitempty"`
 }
 
-// answeredPause is how long a close that was claimed for the answer waits
-// between two looks: FirstPromoter fires the event again in its own time.
-const answeredPause = 15 * time.Minute
-
 // Close tells FirstPromoter that a paid reward is fulfilled, at most once.
 //
 // It reads before it calls and after an answer that it did not understand, and
@@ -61,8 +57,12 @@ func (a *Activities) Close(ctx context.Context, in CloseInput) (CloseResult, err
 	case owed.Completed():
 		return a.finishClose(ctx, in.RewardID, state.Fence, ledger.CallDone, "read back as completed")
 	case state.By == ledger.ClosedByAnswer:
-		return CloseResult{By: state.By, Status: reward.Closing, Again: answeredPause,
+		return CloseResult{By: state.By, Status: reward.Closing,
 			Reason: "the close was left to the answer 200, and FirstPromoter has not recorded it yet"}, nil
+	case state.Call == ledger.CallUnknown && a.now().Before(state.Deadline):
+		// It may still be at work over there: "pending" proves nothing yet.
+		return CloseResult{By: state.By, Status: reward.Closing, Again: state.Deadline.Sub(a.now()),
+			Reason: "the last call had no clear answer, and is read back once it has surely ended"}, nil
 	case state.Call == ledger.CallUnknown:
 		return a.readBack(ctx, in.RewardID, state.Fence, owed.Status)
 	}

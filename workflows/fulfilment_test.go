@@ -160,6 +160,23 @@ func TestFirstPromoterHasBadDays(t *testing.T) {
 	}
 }
 
+// TestCloseCallThatTakesEffectLate makes FirstPromoter record a call seconds
+// after its answer was lost.
+func TestCloseCallThatTakesEffectLate(t *testing.T) {
+	t.Parallel()
+
+	h := newHouse(t)
+	h.fp.writeFaults = []writeFault{{err: fault.New(fault.Ambiguous, "fake", "no answer")}}
+	h.after(9*time.Second, func() {
+		require.Equal(t, reward.Closing, h.status().Status)
+		h.fp.mu.Lock()
+		defer h.fp.mu.Unlock()
+		h.fp.complete(rewardID)
+	})
+	require.Equal(t, reward.Fulfilled, h.run().Status)
+	h.requirePaidOnce()
+}
+
 func TestAnswerClosesWhenTheAPICannot(t *testing.T) {
 	t.Parallel()
 
