@@ -128,10 +128,6 @@ Is everything set up right?     rewardflow doctor`,
 	return p
 }
 
-// Root is the top of the command tree, for programs that add their own
-// commands to it.
-func (p *Program) Root() *cobra.Command { return p.root }
-
 // Execute runs the command that the arguments name, and returns the exit code.
 // A failure has been written to standard error then.
 func (p *Program) Execute(ctx context.Context) int {

@@ -2,9 +2,11 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -37,17 +39,11 @@ func (d *Demo) show(ctx context.Context) error {
 		first = 0
 	}
 	fmt.Fprintln(d.opts.Out, "Ctrl-C stops; the next start goes on from here.")
-	sending := make(chan error, 1)
-	go func() {
-		err := d.send(ctx, first, time.Second)
-		for err == nil && ctx.Err() == nil {
-			if wait(ctx, sendEvery); ctx.Err() == nil {
-				err = d.sendOne(ctx)
-			}
-		}
-		sending <- err
-	}()
-	defer func() { <-sending }()
+	ctx, cancel := context.WithCancelCause(ctx)
+	var sending sync.WaitGroup
+	sending.Go(func() { cancel(d.keepSending(ctx, first)) })
+	defer sending.Wait()
+	defer cancel(nil)
 
 	screen := d.newScreen()
 	for ctx.Err() == nil {
@@ -56,10 +52,34 @@ func (d *Demo) show(ctx context.Context) error {
 			return err
 		}
 		screen.draw(records)
-		wait(ctx, time.Second)
+		select {
+		case err := <-d.process.Failed():
+			return err
+		default:
+			wait(ctx, time.Second)
+		}
 	}
 	fmt.Fprintln(d.opts.Out, "\nStopping.")
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
 	return nil
+}
+
+// keepSending sends the first rewards, and then one now and then, until the
+// context ends.
+func (d *Demo) keepSending(ctx context.Context, first int) error {
+	err := d.send(ctx, first, time.Second)
+	for err == nil && ctx.Err() == nil {
+		if wait(ctx, sendEvery); ctx.Err() == nil {
+			err = d.sendOne(ctx)
+		}
+	}
+	if ctx.Err() != nil {
+		// An event that was cut off by the end of the demo is sent by the next.
+		return context.Canceled
+	}
+	return err
 }
 
 // screen shows rewards: as a table that is drawn again on a terminal, line by

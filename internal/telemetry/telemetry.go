@@ -107,9 +107,6 @@ func (t *Telemetry) Registerer() prometheus.Registerer { return t.registry }
 // milliseconds.
 func (t *Telemetry) Meter(name string) metric.Meter { return t.meters.Meter(name) }
 
-// MeterProvider returns the source of meters, for instrumentation that wants one.
-func (t *Telemetry) MeterProvider() metric.MeterProvider { return t.meters }
-
 // Tracer returns a tracer.
 func (t *Telemetry) Tracer(name string) trace.Tracer { return t.tracers.Tracer(name) }
 

@@ -101,15 +101,6 @@ func (t *tx) exec(ctx context.Context, query string, args ...any) (int64, error)
 	return result.RowsAffected()
 }
 
-// insert returns the new row's ID.
-func (t *tx) insert(ctx context.Context, query string, args ...any) (int64, error) {
-	result, err := t.session.exec(ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.LastInsertId()
-}
-
 func (t *tx) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	stmt, err := t.session.prepare(ctx, query)
 	if err != nil {
