@@ -58,7 +58,7 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	if a.opts.API {
-		if err := a.buildAPI(cfg, channels); err != nil {
+		if err := a.buildAPI(ctx, cfg, channels); err != nil {
 			return err
 		}
 	}
@@ -82,6 +82,20 @@ func (a *App) dial() (client.Client, error) {
 	return client.NewLazyClient(options)
 }
 
+// eager reports whether workflows may be started eagerly: the process runs a
+// worker, and the client knows already what the server can do. It learns that
+// here, before anything shares it: for an eager start the SDK (1.50.0) reads it
+// without a lock, so a client that would learn it later starts nothing eagerly.
+func (a *App) eager(ctx context.Context) bool {
+	if !a.opts.Worker {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_, err := a.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
+	return err == nil
+}
+
 func (a *App) namespace() string {
 	if a.opts.Temporal.Namespace == "" {
 		return client.DefaultNamespace
@@ -89,8 +103,8 @@ func (a *App) namespace() string {
 	return a.opts.Temporal.Namespace
 }
 
-func (a *App) buildAPI(cfg *config.Config, channels channels) error {
-	starter := intake.NewStarter(a.temporal, cfg.Temporal.TaskQueue, a.opts.Worker, channels.wanting)
+func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channels) error {
+	starter := intake.NewStarter(a.temporal, cfg.Temporal.TaskQueue, a.eager(ctx), channels.wanting)
 	a.dispatcher = intake.NewDispatcher(intake.DispatcherConfig{Owner: owner()}, a.ledger, starter, a.log)
 	a.desk = desk.New(a.ledger, a.temporal, acceptUnverified(cfg), a.log)
 
