@@ -95,14 +95,7 @@ func (r *run) decide(ctx workflow.Context, vote Vote) (activities.DecideResult, 
 	in := activities.DecideInput{
 		RewardID: r.in.RewardID, ID: vote.ID, By: vote.By, Verdict: vote.Decision, Comment: vote.Comment, Digest: vote.Digest,
 	}
-	if in.ID == "" {
-		// The same after a reset, which applies the same votes again.
-		r.votes++
-		in.ID = "temporal-" + workflow.GetInfo(ctx).OriginalRunID + "-" + strconv.Itoa(r.votes)
-	}
-	if in.By == "" {
-		in.By = "temporal-ui"
-	}
+	in.ID, in.By = r.signed(ctx, in.ID, in.By)
 	var out activities.DecideResult
 	if err := r.obey(ctx, do.Decide, in, &out); err != nil {
 		return out, err
@@ -112,6 +105,19 @@ func (r *run) decide(ctx workflow.Context, vote Vote) (activities.DecideResult, 
 		r.poked = true
 	}
 	return out, nil
+}
+
+// signed gives a word that came without the API an ID and an author. The ID is
+// the same after a reset, which applies the same words again.
+func (r *run) signed(ctx workflow.Context, id, by string) (string, string) {
+	if id == "" {
+		r.votes++
+		id = "temporal-" + workflow.GetInfo(ctx).OriginalRunID + "-" + strconv.Itoa(r.votes)
+	}
+	if by == "" {
+		by = "temporal-ui"
+	}
+	return id, by
 }
 
 // mayResolve refuses an instruction while a step acts: what is under way, a
@@ -130,13 +136,7 @@ func (r *run) mayResolve(in Instruction) error {
 func (r *run) resolve(ctx workflow.Context, in Instruction) (activities.ResolveResult, error) {
 	r.working = true
 	defer func() { r.working = false }()
-	if in.ID == "" {
-		r.votes++
-		in.ID = "temporal-" + workflow.GetInfo(ctx).OriginalRunID + "-" + strconv.Itoa(r.votes)
-	}
-	if in.By == "" {
-		in.By = "temporal-ui"
-	}
+	in.ID, in.By = r.signed(ctx, in.ID, in.By)
 	var out activities.ResolveResult
 	err := r.obey(ctx, do.Resolve, activities.ResolveInput{
 		RewardID: r.in.RewardID, ID: in.ID, By: in.By, Action: in.Action,

@@ -203,3 +203,22 @@ func (f Finding) Move() (Move, bool) {
 func Key(id reward.ID, generation int) string {
 	return fmt.Sprintf("rf_%d_%d", id, generation)
 }
+
+// MaxKey is the longest idempotency key in bytes: what PayPal's item ID, the
+// shortest field that a key must fit, can hold.
+const MaxKey = 63
+
+// UsableKey reports whether a key can go to a provider: it fits a header, a
+// path segment and an item ID. It is not empty, has at most MaxKey bytes, and
+// all of them are visible ASCII.
+func UsableKey(key string) bool {
+	if key == "" || len(key) > MaxKey {
+		return false
+	}
+	for _, c := range []byte(key) {
+		if c <= ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}

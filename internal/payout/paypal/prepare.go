@@ -13,13 +13,8 @@ import (
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
-const (
-	// maxKey is the longest sender_item_id in bytes; a sender_batch_id may have
-	// 256.
-	maxKey = 63
-	// maxReceiver is the longest receiver in bytes.
-	maxReceiver = 127
-)
+// maxReceiver is the longest receiver in bytes.
+const maxReceiver = 127
 
 // What the receiver reads in PayPal's email: the same for everyone.
 const (
@@ -64,7 +59,7 @@ func (p *Provider) Prepare(_ context.Context, order payout.Order) (payout.Reques
 	if err := quantity.Payable(); err != nil {
 		return payout.Request{}, fault.Wrap(fault.Invalid, op, err.Error(), err)
 	}
-	if !usableKey(order.Key) {
+	if !payout.UsableKey(order.Key) {
 		return payout.Request{}, fault.New(fault.Invalid, op, "the idempotency key is not 1 to 63 printable ASCII characters")
 	}
 	if quantity.Unit != reward.Cash {
@@ -95,19 +90,6 @@ func (p *Provider) Prepare(_ context.Context, order payout.Order) (payout.Reques
 		Destination: fmt.Sprintf("the email address of promoter %d, by PayPal (%s)", order.Reward.Promoter.ID, p.base.Hostname()),
 		Body:        body,
 	}, nil
-}
-
-// usableKey accepts what fits a header and a sender_item_id.
-func usableKey(key string) bool {
-	if key == "" || len(key) > maxKey {
-		return false
-	}
-	for _, c := range []byte(key) {
-		if c <= ' ' || c >= 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 // checkReceiver says why PayPal cannot pay to an email address, without

@@ -130,11 +130,8 @@ func (p *Provider) Lookup(ctx context.Context, req payout.Request) payout.Findin
 	return d.find(ctx, p.client, req.Key)
 }
 
-// maxKey is the longest key in bytes; DESIGN's keys have far less.
-const maxKey = 63
-
 // usableKey accepts what can stand in a header, a path and a coupon's ID.
-func usableKey(key string) bool { return len(key) <= maxKey && plainID(key) }
+func usableKey(key string) bool { return len(key) <= payout.MaxKey && plainID(key) }
 
 // plainID accepts letters, digits, - and _, and at least one of them.
 func plainID(id string) bool {

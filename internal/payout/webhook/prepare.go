@@ -14,9 +14,6 @@ import (
 // eventType is the type of every body that is sent.
 const eventType = "reward.payout"
 
-// maxKey is the longest key in bytes; DESIGN's keys have far less.
-const maxKey = 63
-
 // message is the body of the POST. Its format is part of the contract in
 // docs/providers/webhook.md: fields may be added at the end, and nothing else.
 type message struct {
@@ -45,7 +42,7 @@ func (p *Provider) Prepare(_ context.Context, order payout.Order) (payout.Reques
 	if err := order.Reward.Quantity.Payable(); err != nil {
 		return payout.Request{}, fault.Wrap(fault.Invalid, op, err.Error(), err)
 	}
-	if !usableKey(order.Key) {
+	if !payout.UsableKey(order.Key) {
 		return payout.Request{}, fault.New(fault.Invalid, op, "the idempotency key is not 1 to 63 printable ASCII characters")
 	}
 	if order.At.IsZero() {
@@ -70,17 +67,4 @@ func (p *Provider) Prepare(_ context.Context, order payout.Order) (payout.Reques
 		Destination: fmt.Sprintf("promoter %d at %s", order.Reward.Promoter.ID, p.url.Hostname()),
 		Body:        body,
 	}, nil
-}
-
-// usableKey accepts what fits a header and a path segment.
-func usableKey(key string) bool {
-	if key == "" || len(key) > maxKey {
-		return false
-	}
-	for _, c := range []byte(key) {
-		if c <= ' ' || c >= 0x7f {
-			return false
-		}
-	}
-	return true
 }
