@@ -41,6 +41,8 @@ type Ledger interface {
 	NewGeneration(ctx context.Context, r ledger.Reservation, actor string) (ledger.Payout, error)
 	PayByHand(ctx context.Context, id reward.ID, actor, reference string, at time.Time) (ledger.Payout, error)
 	Attempts(ctx context.Context, id reward.ID) ([]ledger.Attempt, error)
+	DueLooks(ctx context.Context, now time.Time, n int) ([]ledger.Payout, error)
+	NextLook(ctx context.Context, id reward.ID, at time.Time) error
 
 	ClaimClose(ctx context.Context, id reward.ID, deadline time.Time) (ledger.CloseState, bool, error)
 	FinishClose(ctx context.Context, id reward.ID, fence int64, call ledger.CloseCall, detail string) (ledger.CloseState, error)
@@ -126,7 +128,10 @@ type Ladder struct {
 
 // Config is what the operator's configuration says to the activities.
 type Config struct {
-	Caps ledger.Caps
+	// Account goes into every idempotency key; empty where one FirstPromoter
+	// account is paid through a provider account. See payout.AccountKey.
+	Account string
+	Caps    ledger.Caps
 	// AcceptUnverified lets a decision count whose author is not proven.
 	AcceptUnverified bool
 	Ladder           Ladder

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/payout"
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
@@ -22,6 +23,8 @@ type CloseResult struct {
 	By     ledger.Closer `json:"by,omitempty"`
 	Status reward.Status `json:"status"`
 	Reason string        `json:"reason,omitempty"`
+	// Person says that only a person leads on: what was paid has come back.
+	Person bool `json:"person,omitempty"`
 	// Again is when to look again; zero leaves the pause to the workflow.
 	Again time.Duration `json:"again,omitempty"`
 }
@@ -86,7 +89,7 @@ func (a *Activities) callClose(ctx context.Context, id reward.ID) (CloseResult, 
 		return CloseResult{}, asTemporal(err)
 	}
 	if !claimed {
-		return CloseResult{By: state.By, Status: reward.Closing, Reason: "another way of closing was quicker", Again: time.Second}, nil
+		return a.notClaimed(ctx, id, state)
 	}
 	call, cancel := context.WithTimeout(ctx, a.cfg.SendTimeout)
 	defer cancel()
@@ -106,6 +109,23 @@ func (a *Activities) callClose(ctx context.Context, id reward.ID) (CloseResult, 
 		return CloseResult{}, asTemporal(err)
 	}
 	return a.closeTrouble(ctx, id, state, cause)
+}
+
+// notClaimed says why the close may not be called: another way of closing was
+// quicker, or the payout has come back meanwhile.
+func (a *Activities) notClaimed(ctx context.Context, id reward.ID, state ledger.CloseState) (CloseResult, error) {
+	rec, err := a.ledger.Reward(ctx, id)
+	if err != nil {
+		return CloseResult{}, asTemporal(err)
+	}
+	p, err := a.ledger.Payout(ctx, id)
+	if err != nil {
+		return CloseResult{}, asTemporal(err)
+	}
+	if p.State == payout.Returned {
+		return CloseResult{By: state.By, Status: rec.Status, Reason: rec.Reason, Person: true}, nil
+	}
+	return CloseResult{By: state.By, Status: reward.Closing, Reason: "another way of closing was quicker", Again: time.Second}, nil
 }
 
 func (a *Activities) finishClose(ctx context.Context, id reward.ID, fence int64, call ledger.CloseCall, detail string) (CloseResult, error) {

@@ -64,6 +64,7 @@ type ResolveInput struct {
 	Action    reward.Action `json:"action"`
 	Provider  string        `json:"provider,omitempty"`
 	Reference string        `json:"reference,omitempty"`
+	Evidence  string        `json:"evidence,omitempty"`
 	Comment   string        `json:"comment,omitempty"`
 }
 
@@ -122,7 +123,7 @@ func (a *Activities) resolution(ctx context.Context, in ResolveInput) (reward.Re
 		return res, "a resolution that was sent without the operator API proves no identity, and approvals.unverified is ignore", nil
 	}
 	res = reward.Resolution{ID: in.ID, RewardID: in.RewardID, Action: in.Action, Provider: in.Provider,
-		Reference: in.Reference, Comment: in.Comment, By: in.By, At: a.now()}
+		Reference: in.Reference, Evidence: in.Evidence, Comment: in.Comment, By: in.By, At: a.now()}
 	return res, "", a.ledger.RecordResolution(ctx, res)
 }
 

@@ -131,7 +131,7 @@ func (a *Activities) reservation(ctx context.Context, rec ledger.Record, name st
 		return ledger.Reservation{}, fault.New(fault.Invalid, "activities.reserve", unconfigured(name))
 	}
 	at := a.now().UTC().Truncate(time.Millisecond)
-	req, err := provider.Prepare(ctx, payout.Order{Key: payout.Key(rec.Reward.ID, generation), Reward: rec.Reward, At: at})
+	req, err := provider.Prepare(ctx, payout.Order{Key: payout.AccountKey(a.cfg.Account, rec.Reward.ID, generation), Reward: rec.Reward, At: at})
 	if err != nil {
 		return ledger.Reservation{}, err
 	}

@@ -82,6 +82,8 @@ type Deps struct {
 	Ledger Ledger
 	Desk   Desk
 	Engine Engine
+	// Callbacks takes what providers say by themselves.
+	Callbacks Callbacks
 	// Registerer gets the edge's metrics.
 	Registerer prometheus.Registerer
 	// Draining reports that the process is about to stop, so that /readyz
@@ -262,6 +264,7 @@ func (d Deps) validate() error {
 		{"Ledger", d.Ledger == nil},
 		{"Desk", d.Desk == nil},
 		{"Engine", d.Engine == nil},
+		{"Callbacks", d.Callbacks == nil},
 		{"Registerer", d.Registerer == nil},
 	} {
 		if dep.missing {

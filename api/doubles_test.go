@@ -166,3 +166,15 @@ func (d *engineDouble) Healthy(context.Context) (bool, string) {
 	}
 	return d.healthy()
 }
+
+// callbacksDouble takes every callback, unless told otherwise.
+type callbacksDouble struct {
+	take func(provider string, header func(string) string, body []byte) error
+}
+
+func (d *callbacksDouble) Take(_ context.Context, provider string, header func(string) string, body []byte) error {
+	if d.take == nil {
+		return nil
+	}
+	return d.take(provider, header, body)
+}

@@ -36,12 +36,13 @@ func noon() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
 
 // apiTest is the whole surface over doubles.
 type apiTest struct {
-	cfg    api.Config
-	deps   api.Deps
-	intake *intakeDouble
-	ledger *ledgerDouble
-	desk   *deskDouble
-	engine *engineDouble
+	cfg       api.Config
+	deps      api.Deps
+	intake    *intakeDouble
+	ledger    *ledgerDouble
+	desk      *deskDouble
+	engine    *engineDouble
+	callbacks *callbacksDouble
 
 	handler  http.Handler
 	logs     *syncBuffer
@@ -54,13 +55,14 @@ type apiTest struct {
 func newAPITest(t *testing.T, opts ...func(*apiTest)) *apiTest {
 	t.Helper()
 	a := &apiTest{
-		intake:   &intakeDouble{},
-		ledger:   &ledgerDouble{},
-		desk:     &deskDouble{},
-		engine:   &engineDouble{},
-		logs:     &syncBuffer{},
-		registry: prometheus.NewRegistry(),
-		spans:    tracetest.NewSpanRecorder(),
+		intake:    &intakeDouble{},
+		ledger:    &ledgerDouble{},
+		desk:      &deskDouble{},
+		engine:    &engineDouble{},
+		callbacks: &callbacksDouble{},
+		logs:      &syncBuffer{},
+		registry:  prometheus.NewRegistry(),
+		spans:     tracetest.NewSpanRecorder(),
 	}
 	a.cfg = api.Config{
 		WebhookSecret:  secret,
@@ -73,7 +75,7 @@ func newAPITest(t *testing.T, opts ...func(*apiTest)) *apiTest {
 		TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(a.spans)),
 		Now:            noon,
 	}
-	a.deps = api.Deps{Intake: a.intake, Ledger: a.ledger, Desk: a.desk, Engine: a.engine, Registerer: a.registry}
+	a.deps = api.Deps{Intake: a.intake, Ledger: a.ledger, Desk: a.desk, Engine: a.engine, Callbacks: a.callbacks, Registerer: a.registry}
 	for _, opt := range opts {
 		opt(a)
 	}

@@ -190,12 +190,12 @@ func TestResolutionReachesTheDesk(t *testing.T) {
 		got = r
 		return reward.Paid, nil
 	}
-	rec := a.do(t, http.MethodPost, "/api/v1/rewards/7/resolve", `{"action":"paid","reference":" SEPA 4711 ","comment":"by bank"}`, bearer(token("olga")))
+	rec := a.do(t, http.MethodPost, "/api/v1/rewards/7/resolve", `{"action":"paid","reference":" SEPA 4711 ","evidence":"statement 3","comment":"by bank"}`, bearer(token("olga")))
 
 	require.Equal(t, http.StatusOK, rec.Code)
 	require.NotEmpty(t, got.ID)
 	require.Equal(t, reward.Resolution{
-		ID: got.ID, RewardID: 7, Action: reward.ActionPaid, Reference: "SEPA 4711", Comment: "by bank", By: "olga", Verified: true, At: noon(),
+		ID: got.ID, RewardID: 7, Action: reward.ActionPaid, Reference: "SEPA 4711", Evidence: "statement 3", Comment: "by bank", By: "olga", Verified: true, At: noon(),
 	}, got)
 	require.JSONEq(t, `{"reward_id":7,"resolution_id":"`+got.ID+`","status":"paid"}`, rec.Body.String())
 }
@@ -211,17 +211,18 @@ func TestResolutionIsChecked(t *testing.T) {
 		`{"action":"paid","reference":"SEPA 4711"}`:   "",
 		`{"action":"reject","comment":"a duplicate"}`: "",
 		`{"action":"abandon","comment":"a test"}`:     "",
-		`{}`:                                       `"action" is none of`,
-		`{"action":"pay"}`:                         `"action" is none of`,
-		`{"action":"paid"}`:                        `"reference" is missing`,
-		`{"action":"paid","reference":"  "}`:       `"reference" is missing`,
-		`{"action":"retry","reference":"x"}`:       `"reference" is for the action "paid" only`,
-		`{"action":"reroute"}`:                     `"provider" is missing`,
-		`{"action":"reroute","provider":"stripe"}`: `names no configured provider: there are billing, people`,
+		`{}`:                                                    `"action" is none of`,
+		`{"action":"pay"}`:                                      `"action" is none of`,
+		`{"action":"paid"}`:                                     `"reference" is missing`,
+		`{"action":"paid","reference":"  "}`:                    `"reference" is missing`,
+		`{"action":"retry","reference":"x"}`:                    `"reference" is for the action "paid" only`,
+		`{"action":"retry","evidence":"x"}`:                     `"evidence" is for the action "paid" only`,
+		`{"action":"reroute"}`:                                  `"provider" is missing`,
+		`{"action":"reroute","provider":"stripe"}`:              `names no configured provider: there are billing, people`,
 		`{"action":"paid","reference":"x","provider":"people"}`: `"provider" is for the action "reroute" only`,
-		`{"action":"reject"}`:                                              `"comment" is missing`,
-		`{"action":"abandon","comment":" "}`:                               `"comment" is missing`,
-		`{"action":"retry","force":true}`:                                  `the field "force" is not known here`,
+		`{"action":"reject"}`:                                   `"comment" is missing`,
+		`{"action":"abandon","comment":" "}`:                    `"comment" is missing`,
+		`{"action":"retry","force":true}`:                       `the field "force" is not known here`,
 		`{"action":"paid","reference":"` + strings.Repeat("x", 201) + `"}`: `"reference" is longer than 200`,
 	} {
 		rec := a.do(t, http.MethodPost, "/api/v1/rewards/7/resolve", body)

@@ -103,6 +103,7 @@ type resolutionJSON struct {
 	Action    reward.Action `json:"action"`
 	Provider  string        `json:"provider"`
 	Reference string        `json:"reference"`
+	Evidence  string        `json:"evidence"`
 	Comment   string        `json:"comment"`
 	By        string        `json:"by"`
 	Verified  bool          `json:"verified"`
@@ -242,7 +243,7 @@ func presentDecision(d ledger.Recorded) decisionJSON {
 func presentResolution(r reward.Resolution) resolutionJSON {
 	return resolutionJSON{
 		ID: r.ID, Action: r.Action, Provider: r.Provider, Reference: r.Reference,
-		Comment: r.Comment, By: r.By, Verified: r.Verified, At: r.At.UTC(),
+		Evidence: r.Evidence, Comment: r.Comment, By: r.By, Verified: r.Verified, At: r.At.UTC(),
 	}
 }
 

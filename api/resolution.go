@@ -38,6 +38,7 @@ type resolutionRequest struct {
 	Action    reward.Action `json:"action"`
 	Provider  string        `json:"provider"`
 	Reference string        `json:"reference"`
+	Evidence  string        `json:"evidence"`
 	Comment   string        `json:"comment"`
 }
 
@@ -81,6 +82,7 @@ func (h *resolutionHandler) resolution(c *gin.Context, id reward.ID) (reward.Res
 	}{
 		{"provider", &in.Provider, maxReference},
 		{"reference", &in.Reference, maxReference},
+		{"evidence", &in.Evidence, maxReference},
 		{"comment", &in.Comment, maxComment},
 	} {
 		checked, err := text(field.name, *field.value, field.limit)
@@ -99,7 +101,7 @@ func (h *resolutionHandler) resolution(c *gin.Context, id reward.ID) (reward.Res
 	who := principalOf(c)
 	return reward.Resolution{
 		ID: key, RewardID: id, Action: in.Action, Provider: in.Provider, Reference: in.Reference,
-		Comment: in.Comment, By: who.name, Verified: who.verified, At: h.now(),
+		Evidence: in.Evidence, Comment: in.Comment, By: who.name, Verified: who.verified, At: h.now(),
 	}, nil
 }
 
@@ -112,6 +114,8 @@ func (h *resolutionHandler) check(in resolutionRequest) error {
 		return invalid(`the field "reference" is missing: a payment by hand needs its proof`)
 	case in.Action != reward.ActionPaid && in.Reference != "":
 		return invalid(`the field "reference" is for the action "paid" only`)
+	case in.Action != reward.ActionPaid && in.Evidence != "":
+		return invalid(`the field "evidence" is for the action "paid" only`)
 	case in.Action == reward.ActionReroute && in.Provider == "":
 		return invalid(`the field "provider" is missing: name the provider to pay by`)
 	case in.Action != reward.ActionReroute && in.Provider != "":
@@ -143,7 +147,7 @@ func (h *resolutionHandler) refuseReuse(c *gin.Context, r reward.Resolution) err
 			continue
 		}
 		if other.Action != r.Action || other.Provider != r.Provider || other.Reference != r.Reference ||
-			other.Comment != r.Comment {
+			other.Evidence != r.Evidence || other.Comment != r.Comment {
 			return keyReused()
 		}
 	}

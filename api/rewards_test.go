@@ -161,7 +161,7 @@ func (d *ledgerDouble) settling() {
 			Verdict: reward.Approve, Comment: "fine", Digest: "d1", At: noon(),
 		}, Counted: true}}, nil
 	}
-	d.resolutions = []reward.Resolution{{ID: "res-1", Action: reward.ActionRetry, By: "bob", At: noon()}}
+	d.resolutions = []reward.Resolution{{ID: "res-1", Action: reward.ActionRetry, Evidence: "ticket 7", By: "bob", At: noon()}}
 	d.attempts = []ledger.Attempt{{
 		Generation: 1, Number: 1, Kind: ledger.AttemptSend, Provider: "billing", Key: "rf_2429153_1",
 		StartedAt: noon(), Deadline: noon().Add(time.Minute), Outcome: "accepted", Reference: "txn_1", Detail: "taken",
@@ -199,7 +199,7 @@ func TestShowTellsTheWholeStory(t *testing.T) {
 		"closing":{"by":"api","call":"unknown","paid_at":"2026-11-23T12:00:00Z"},
 		"decisions":[{"id":"dec-1","decision":"approve","by":"alice","verified":true,"roles":["finance"],"lane":"api",
 			"comment":"fine","digest":"d1","at":"2026-11-23T12:00:00Z","counted":true,"refusal":""}],
-		"resolutions":[{"id":"res-1","action":"retry","provider":"","reference":"","comment":"","by":"bob","verified":false,
+		"resolutions":[{"id":"res-1","action":"retry","provider":"","reference":"","evidence":"ticket 7","comment":"","by":"bob","verified":false,
 			"at":"2026-11-23T12:00:00Z"}],
 		"attempts":[{"number":1,"generation":1,"kind":"send","provider":"billing","key":"rf_2429153_1",
 			"started_at":"2026-11-23T12:00:00Z","deadline":"2026-11-23T12:01:00Z","outcome":"accepted","reference":"txn_1","detail":"taken"}],

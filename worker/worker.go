@@ -21,12 +21,13 @@ type Registry interface {
 }
 
 // Register registers everything that a task queue of rewardflow carries. Names
-// are wire format: they are those of workflows.FulfilmentType and
-// NotificationType, and of the activities' methods. notifications may be nil
+// are wire format: they are those of workflows.FulfilmentType,
+// NotificationType and ReconciliationType, and of the activities' methods. notifications may be nil
 // where no channel is configured.
 func Register(r Registry, rewards *activities.Activities, notifications *activities.Notifications) {
 	r.RegisterWorkflowWithOptions(workflows.Fulfilment, workflow.RegisterOptions{Name: workflows.FulfilmentType})
 	r.RegisterWorkflowWithOptions(workflows.Notification, workflow.RegisterOptions{Name: workflows.NotificationType})
+	r.RegisterWorkflowWithOptions(workflows.Reconciliation, workflow.RegisterOptions{Name: workflows.ReconciliationType})
 	r.RegisterActivityWithOptions(rewards, activity.RegisterOptions{})
 	if notifications != nil {
 		r.RegisterActivityWithOptions(notifications, activity.RegisterOptions{})

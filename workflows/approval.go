@@ -140,7 +140,7 @@ func (r *run) resolve(ctx workflow.Context, in Instruction) (activities.ResolveR
 	var out activities.ResolveResult
 	err := r.obey(ctx, do.Resolve, activities.ResolveInput{
 		RewardID: r.in.RewardID, ID: in.ID, By: in.By, Action: in.Action,
-		Provider: in.Provider, Reference: in.Reference, Comment: in.Comment,
+		Provider: in.Provider, Reference: in.Reference, Evidence: in.Evidence, Comment: in.Comment,
 	}, &out)
 	if err != nil || out.Refusal != "" {
 		return out, err

@@ -24,8 +24,9 @@ const TaskQueue = "rewardflow"
 
 // Workflow types.
 const (
-	FulfilmentType   = "Fulfilment"
-	NotificationType = "Notification"
+	FulfilmentType     = "Fulfilment"
+	NotificationType   = "Notification"
+	ReconciliationType = "Reconciliation"
 )
 
 // Updates, signals and queries of a fulfilment.
@@ -53,6 +54,18 @@ var (
 // registration.
 func SearchAttributes() []temporal.SearchAttributeKey {
 	return []temporal.SearchAttributeKey{RewardStatusKey, RewardUnitKey, PromoterIDKey, CampaignIDKey}
+}
+
+// ReconciliationSchedule is the ID of the schedule that starts reconciliations.
+const ReconciliationSchedule = "rewardflow-reconciliation"
+
+// ReconciliationID is the workflow ID of a reconciliation: of one reward, or of
+// everything with the zero ID, to which the schedule adds its time.
+func ReconciliationID(id reward.ID) string {
+	if id == 0 {
+		return "reconciliation"
+	}
+	return "reconciliation-" + id.String()
 }
 
 // FulfilmentID is the workflow ID of a reward's fulfilment.
@@ -121,6 +134,7 @@ type Instruction struct {
 	By        string        `json:"by,omitempty"`
 	Provider  string        `json:"provider,omitempty"`
 	Reference string        `json:"reference,omitempty"`
+	Evidence  string        `json:"evidence,omitempty"`
 	Comment   string        `json:"comment,omitempty"`
 }
 

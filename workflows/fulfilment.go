@@ -240,7 +240,10 @@ func (r *run) close(ctx workflow.Context) error {
 		return err
 	}
 	r.now.Status, r.now.Reason = out.Status, out.Reason
-	if !out.Closed {
+	switch {
+	case out.Person:
+		r.now.Payout, r.step = payout.Returned, stepPerson
+	case !out.Closed:
 		r.pause = max(out.Again, rest(r.tries))
 	}
 	return nil

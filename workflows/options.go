@@ -66,6 +66,21 @@ func sendMoney(ctx workflow.Context) workflow.Context {
 	})
 }
 
+// watching is for a round of looks at what was paid. A round that dies is done
+// again: it looks, and pays nothing.
+func watching(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 10 * time.Minute,
+		HeartbeatTimeout:    time.Minute,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:        5 * time.Second,
+			BackoffCoefficient:     2,
+			MaximumAttempts:        5,
+			NonRetryableErrorTypes: hopeless(),
+		},
+	})
+}
+
 // hopeless lists the kinds of failure that another run cannot mend.
 func hopeless() []string {
 	return []string{

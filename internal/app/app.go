@@ -25,6 +25,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/intake"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/telemetry"
+	"github.com/rewardflow/rewardflow/worker"
 )
 
 // Options describe a process.
@@ -73,6 +74,8 @@ const (
 	shutdownBudget = 40 * time.Second
 	// connectEvery is how often a worker tries to reach Temporal.
 	connectEvery = 2 * time.Second
+	// scheduleBudget bounds the setting of the reconciliation's schedule.
+	scheduleBudget = 30 * time.Second
 )
 
 // New builds a process that does nothing yet. What it opened is closed again
@@ -226,6 +229,7 @@ func (a *App) startWorker() {
 			if err == nil {
 				started.Store(true)
 				a.log.InfoContext(ctx, "worker.started", "task_queue", a.opts.Config.Temporal.TaskQueue)
+				a.schedule(ctx)
 				return
 			}
 			a.log.WarnContext(ctx, "worker.not_connected", "error", err)
@@ -253,4 +257,15 @@ func (a *App) connect(ctx context.Context) error {
 		return err
 	}
 	return a.worker.Start()
+}
+
+// schedule has Temporal start the reconciliation. Where that is not allowed,
+// rewards are fulfilled all the same, and what comes back is not noticed.
+func (a *App) schedule(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, scheduleBudget)
+	defer cancel()
+	if err := worker.Schedule(ctx, a.temporal, a.opts.Config.Temporal.TaskQueue); err != nil && ctx.Err() == nil {
+		a.log.WarnContext(ctx, "reconciliation.not_scheduled", "error", err,
+			"consequence", "a payout that comes back after it was delivered is not noticed: allow this process to create schedules in the namespace")
+	}
 }

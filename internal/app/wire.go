@@ -20,12 +20,14 @@ import (
 
 	"github.com/rewardflow/rewardflow/activities"
 	"github.com/rewardflow/rewardflow/api"
+	"github.com/rewardflow/rewardflow/internal/callback"
 	"github.com/rewardflow/rewardflow/internal/config"
 	"github.com/rewardflow/rewardflow/internal/desk"
 	"github.com/rewardflow/rewardflow/internal/firstpromoter"
 	"github.com/rewardflow/rewardflow/internal/intake"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
+	"github.com/rewardflow/rewardflow/internal/payout"
 	"github.com/rewardflow/rewardflow/internal/policy"
 	"github.com/rewardflow/rewardflow/internal/telemetry"
 	"github.com/rewardflow/rewardflow/worker"
@@ -57,13 +59,17 @@ func (a *App) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	providers, err := providers(cfg)
+	if err != nil {
+		return err
+	}
 	if a.opts.API {
-		if err := a.buildAPI(ctx, cfg, channels); err != nil {
+		if err := a.buildAPI(ctx, cfg, channels, providers); err != nil {
 			return err
 		}
 	}
 	if a.opts.Worker {
-		return a.buildWorker(cfg, channels)
+		return a.buildWorker(cfg, channels, providers)
 	}
 	return nil
 }
@@ -103,7 +109,7 @@ func (a *App) namespace() string {
 	return a.opts.Temporal.Namespace
 }
 
-func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channels) error {
+func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channels, providers map[string]payout.Provider) error {
 	starter := intake.NewStarter(a.temporal, cfg.Temporal.TaskQueue, a.eager(ctx), channels.wanting)
 	a.dispatcher = intake.NewDispatcher(intake.DispatcherConfig{Owner: owner()}, a.ledger, starter, a.log)
 	a.desk = desk.New(a.ledger, a.temporal, acceptUnverified(cfg), a.log)
@@ -142,27 +148,27 @@ func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channel
 		TracerProvider:    a.telemetry.TracerProvider(),
 		Propagator:        a.telemetry.Propagator(),
 	}, api.Deps{
-		Intake:     in,
-		Ledger:     a.ledger,
-		Desk:       a.desk,
-		Engine:     engineHealth{a.temporal},
+		Intake: in,
+		Ledger: a.ledger,
+		Desk:   a.desk,
+		Engine: engineHealth{a.temporal},
+		Callbacks: callback.New(callback.Config{
+			Providers: providers, TaskQueue: cfg.Temporal.TaskQueue, Logger: a.log,
+		}, a.ledger, a.temporal),
 		Registerer: a.telemetry.Registerer(),
 		Draining:   a.draining.Load,
 	})
 	return err
 }
 
-func (a *App) buildWorker(cfg *config.Config, channels channels) error {
+func (a *App) buildWorker(cfg *config.Config, channels channels, providers map[string]payout.Provider) error {
 	compiled, err := policy.Compile(cfg.Policy)
 	if err != nil {
 		return fmt.Errorf("compiling the policy: %w", err)
 	}
-	providers, err := providers(cfg)
-	if err != nil {
-		return err
-	}
 	a.firstPromoter = firstpromoter.NewClient(fpConfig(cfg))
 	rewards, err := activities.New(activities.Config{
+		Account:          cfg.FirstPromoter.Account,
 		Caps:             caps(cfg),
 		AcceptUnverified: acceptUnverified(cfg),
 		Ladder: activities.Ladder{

@@ -101,6 +101,7 @@ type resolutionDocument struct {
 	Action    reward.Action `json:"action"`
 	Provider  string        `json:"provider"`
 	Reference string        `json:"reference"`
+	Evidence  string        `json:"evidence"`
 	Comment   string        `json:"comment"`
 	By        string        `json:"by"`
 	At        time.Time     `json:"at"`

@@ -18,6 +18,7 @@ type instruction struct {
 	action    reward.Action
 	provider  string
 	reference string
+	evidence  string
 	comment   string
 }
 
@@ -36,11 +37,12 @@ func (p *Program) resolveCommand() *cobra.Command {
   abandon   end it as it is, paid or not, without closing it; needs --comment`,
 		Example: `  rewardflow resolve 2429153 retry
   rewardflow resolve 2429153 reroute --provider people
-  rewardflow resolve 2429153 paid --reference "bank transfer 8831"`,
+  rewardflow resolve 2429153 paid --reference "bank transfer 8831" --evidence "statement of March, page 3"`,
 		Args: cobra.ArbitraryArgs,
 	}
 	c.Flags().StringVar(&in.provider, "provider", "", "configured provider to pay by, for reroute")
 	c.Flags().StringVar(&in.reference, "reference", "", "proof of a payment by hand, for paid")
+	c.Flags().StringVar(&in.evidence, "evidence", "", "where the proof is kept: a statement, a ticket; for paid")
 	c.Flags().StringVar(&in.comment, "comment", "", "why, for whoever asks about this later")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) != 2 {
@@ -68,6 +70,8 @@ func (in instruction) check() error {
 		return usage("--reference is missing: a payment by hand needs its proof")
 	case in.action != reward.ActionPaid && in.reference != "":
 		return usage("--reference is for the action paid only")
+	case in.action != reward.ActionPaid && in.evidence != "":
+		return usage("--evidence is for the action paid only")
 	case in.action == reward.ActionReroute && in.provider == "":
 		return usage("--provider is missing: name the provider to pay by")
 	case in.action != reward.ActionReroute && in.provider != "":
@@ -110,7 +114,8 @@ func (p *Program) resolve(ctx context.Context, id reward.ID, in instruction) err
 		}
 	}
 	raw, err := api.send(ctx, http.MethodPost, rewardPath(id)+"/resolve", map[string]string{
-		"action": string(in.action), "provider": in.provider, "reference": in.reference, "comment": in.comment,
+		"action": string(in.action), "provider": in.provider, "reference": in.reference,
+		"evidence": in.evidence, "comment": in.comment,
 	})
 	if err != nil {
 		return about(id, err)

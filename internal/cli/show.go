@@ -161,7 +161,11 @@ func writeDecisions(out io.Writer, decisions []decisionDocument) error {
 func writeResolutions(out io.Writer, resolutions []resolutionDocument) error {
 	return section(out, "instructions", []string{"AT", "BY", "ACTION", "WITH", "COMMENT"}, resolutions,
 		func(r resolutionDocument) []string {
-			return []string{stamp(r.At), r.By, string(r.Action), r.Provider + r.Reference, r.Comment}
+			with := r.Provider + r.Reference
+			if r.Evidence != "" {
+				with += " (" + r.Evidence + ")"
+			}
+			return []string{stamp(r.At), r.By, string(r.Action), with, r.Comment}
 		})
 }
 

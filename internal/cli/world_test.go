@@ -14,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/rewardflow/rewardflow/api"
+	"github.com/rewardflow/rewardflow/internal/callback"
 	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
@@ -136,6 +137,7 @@ func (w *world) serve(operators []api.Operator) (string, error) {
 		Ledger:     w.ledger,
 		Desk:       w.desk,
 		Engine:     engine{},
+		Callbacks:  callback.New(callback.Config{}, w.ledger, nil),
 		Registerer: prometheus.NewRegistry(),
 	})
 	if err != nil {

@@ -50,6 +50,10 @@ type Temporal struct {
 
 // FirstPromoter is the account whose rewards are fulfilled.
 type FirstPromoter struct {
+	// Account goes into every idempotency key, and tells several FirstPromoter
+	// accounts apart that are paid through one provider account. Empty leaves
+	// it out. At most payout.MaxAccount lower-case letters, digits and hyphens.
+	Account string `yaml:"account"`
 	// BaseURL is the v1 API, without a slash at its end.
 	BaseURL string `yaml:"base_url"`
 	APIKey  Secret `yaml:"api_key"`

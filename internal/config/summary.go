@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -24,6 +25,7 @@ func (c *Config) Summary() []Setting {
 		{"data_dir", c.DataDir},
 		{"database", databaseKind(c.Database)},
 		{"temporal.task_queue", c.Temporal.TaskQueue},
+		{"firstpromoter.account", cmp.Or(c.FirstPromoter.Account, "not set")},
 		{"firstpromoter.base_url", hostOf(c.FirstPromoter.BaseURL)},
 		{"firstpromoter.api_key", isSet(c.FirstPromoter.APIKey)},
 		{"firstpromoter.webhook_secret", isSet(c.FirstPromoter.WebhookSecret)},

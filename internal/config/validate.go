@@ -78,6 +78,9 @@ func (c *Config) validateProcess(d *decoder) {
 
 func (c *Config) validateFirstPromoter(d *decoder) {
 	fp := c.FirstPromoter
+	if !regexp.MustCompile(`^[a-z0-9-]{0,30}$`).MatchString(fp.Account) {
+		d.mistake("firstpromoter.account", "cannot be part of an idempotency key", "at most 30 lower-case letters, digits and hyphens; or empty")
+	}
 	if message := checkBaseURL(fp.BaseURL); message != "" {
 		d.mistake("firstpromoter.base_url", message, "an https URL without credentials and query; http only to this machine")
 	}

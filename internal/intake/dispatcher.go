@@ -194,7 +194,8 @@ func (d *Dispatcher) each(ctx context.Context, n int, do func(ctx context.Contex
 
 // sweeps starts again what the ledger holds as unfinished and no open workflow
 // carries: a terminated workflow, a lost or restored Temporal database, an
-// expired namespace. For a workflow that is open it changes nothing.
+// expired namespace, a payout that came back after its reward was fulfilled.
+// For a workflow that is open it changes nothing.
 func (d *Dispatcher) sweeps(ctx context.Context) {
 	settled := time.Duration(0) // The first sweep takes everything.
 	for ctx.Err() == nil {
@@ -222,7 +223,7 @@ func (d *Dispatcher) sweep(ctx context.Context, unchanged time.Duration) error {
 			first error
 		)
 		d.each(ctx, len(records), func(ctx context.Context, i int) {
-			if err := d.starter.Fulfil(ctx, records[i].Reward); err != nil {
+			if err := d.starter.TakeUp(ctx, records[i].Reward); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				first = err

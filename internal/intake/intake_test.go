@@ -29,6 +29,8 @@ type fakeTemporal struct {
 	started map[string]int
 	options map[string]client.StartWorkflowOptions
 	inputs  map[string]any
+	// completed are workflows that have ended well.
+	completed map[string]bool
 	// down makes the next starts fail; lost makes them start and fail all the same.
 	down, lost int
 	changed    chan struct{}
@@ -37,7 +39,7 @@ type fakeTemporal struct {
 func newFakeTemporal() *fakeTemporal {
 	return &fakeTemporal{
 		started: map[string]int{}, options: map[string]client.StartWorkflowOptions{}, inputs: map[string]any{},
-		changed: make(chan struct{}, 1),
+		completed: map[string]bool{}, changed: make(chan struct{}, 1),
 	}
 }
 
@@ -54,6 +56,8 @@ func (f *fakeTemporal) ExecuteWorkflow(_ context.Context, o client.StartWorkflow
 	case f.down > 0:
 		f.down--
 		return nil, errors.New("no answer")
+	case f.completed[o.ID] && o.WorkflowIDReusePolicy == enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE:
+		f.completed[o.ID] = false
 	case f.started[o.ID] > 0:
 		return nil, serviceerror.NewWorkflowExecutionAlreadyStarted("already started", "", "")
 	}
@@ -257,4 +261,24 @@ func TestSweepStartsWhatNobodyCarries(t *testing.T) {
 	b.temporal.mu.Unlock()
 	run(t, b.newDispatcher("after the loss"))
 	b.temporal.until(t, func(s map[string]int) bool { return s["fulfilment-2000001"] == 1 })
+}
+
+// TestSweepTakesUpWhatCameBack starts a fulfilment again that has completed,
+// because the ledger holds its reward as unfinished. An event does not.
+func TestSweepTakesUpWhatCameBack(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle(t)
+	b.accept(t, event(1))
+	b.temporal.started["fulfilment-2000001"] = 1
+	b.temporal.completed["fulfilment-2000001"] = true
+	starter := intake.NewStarter(b.temporal, workflows.TaskQueue, false, func(string) []string { return nil })
+	rows, err := b.ledger.Lease(t.Context(), "a test", 1, time.Minute)
+	require.NoError(t, err)
+	_, err = starter.Start(t.Context(), rows[0])
+	require.NoError(t, err)
+	require.Equal(t, 1, b.temporal.starts()["fulfilment-2000001"])
+
+	run(t, b.newDispatcher("two"))
+	b.temporal.until(t, func(s map[string]int) bool { return s["fulfilment-2000001"] == 2 })
 }

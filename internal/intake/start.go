@@ -61,7 +61,19 @@ func (s *Starter) Start(ctx context.Context, row ledger.Pending) (string, error)
 
 // Fulfil starts the fulfilment of a reward unless it is open or has completed.
 func (s *Starter) Fulfil(ctx context.Context, r reward.Reward) error {
+	return s.fulfil(ctx, r, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
+}
+
+// TakeUp starts the fulfilment of a reward that the ledger holds as unfinished,
+// unless it is open. That it has completed before does not matter: a payout
+// that came back after it was delivered has made the reward unfinished again.
+func (s *Starter) TakeUp(ctx context.Context, r reward.Reward) error {
+	return s.fulfil(ctx, r, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+}
+
+func (s *Starter) fulfil(ctx context.Context, r reward.Reward, reuse enumspb.WorkflowIdReusePolicy) error {
 	options := s.options(workflows.FulfilmentID(r.ID))
+	options.WorkflowIDReusePolicy = reuse
 	options.StaticSummary = fmt.Sprintf("Reward %s: %s", r.ID, r.Quantity)
 	options.TypedSearchAttributes = temporal.NewSearchAttributes(
 		workflows.RewardStatusKey.ValueSet(string(reward.Received)),

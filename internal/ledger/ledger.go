@@ -22,6 +22,7 @@ type Ledger interface {
 	Rewards
 	Decisions
 	Payouts
+	Watch
 	Closing
 	Brake
 	// Ping reports whether the inbox can commit, by a write that leaves no trace.

@@ -27,6 +27,8 @@ type Payout struct {
 	FirstSentAt time.Time
 	UpdatedAt   time.Time
 	PaidAt      time.Time
+	// NextLook is when a paid payout is looked at again; zero if never.
+	NextLook time.Time
 	// Doubt says whether this generation was sent before with an outcome that
 	// nobody learned.
 	Doubt Doubt
@@ -127,7 +129,8 @@ type Payouts interface {
 	// outcome.Move. It changes the payout only while the attempt's number is
 	// the payout's fence and the state is submitting; else it records the
 	// attempt and returns the row as it stands. The reward's status follows:
-	// paid -> paid, settling -> settling, unknown -> resolving, others stay.
+	// paid -> paid, or fulfilled when FirstPromoter holds it as completed
+	// already; settling -> settling, unknown -> resolving, others stay.
 	// While the payout is in blind doubt, an outcome that proves only that this
 	// attempt was not done (not sent, refused) proves nothing about the earlier
 	// one: the payout becomes unknown.
@@ -138,7 +141,9 @@ type Payouts interface {
 	// Found records a look-up as an attempt of kind lookup, and moves the payout
 	// by finding.Move when it makes one and the table allows it. The fence
 	// given is the one that the caller read before looking: if it has moved on,
-	// the look-up is recorded and the row is returned as it stands.
+	// the look-up is recorded and the row is returned as it stands. A paid
+	// payout that came back brings its reward to attention, out of fulfilled
+	// too, and puts reward_attention into the inbox.
 	Found(ctx context.Context, id reward.ID, fence int64, f payout.Finding, at time.Time) (Payout, error)
 	// Rearm moves unknown to reserved, so that the same key and the same bytes
 	// may be claimed again. The caller has proven that this is allowed: a

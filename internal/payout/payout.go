@@ -36,6 +36,15 @@ type Provider interface {
 	Lookup(ctx context.Context, req Request) Finding
 }
 
+// Caller is a provider that can tell by itself that a payout has changed.
+type Caller interface {
+	// Heard verifies a callback and returns the key of the payout that it is
+	// about: fault.Denied for a callback that the provider did not sign,
+	// fault.Invalid for one that cannot be read. What else it claims is not
+	// used: a callback hastens a look-up, and decides nothing.
+	Heard(header func(name string) string, body []byte) (key string, err error)
+}
+
 // Order is what is to be paid.
 type Order struct {
 	// Key is the idempotency key: at most 63 ASCII characters, made from the
@@ -80,6 +89,20 @@ type Traits struct {
 	// PollEvery is the first pause between two polls of a payout that settles
 	// later; zero means a minute.
 	PollEvery time.Duration
+	// WatchFor is how long after it was delivered a payout may come back and is
+	// looked at again, less and less often. Zero: what was delivered stays.
+	WatchFor time.Duration
+}
+
+// NextLook returns when a payout that was delivered at paid, and looked at just
+// now, is looked at again: as long after now as it has been delivered for. The
+// zero time ends the watch.
+func (t Traits) NextLook(paid, now time.Time) time.Time {
+	next := now.Add(max(now.Sub(paid), 24*time.Hour))
+	if next.After(paid.Add(t.WatchFor)) {
+		return time.Time{}
+	}
+	return next
 }
 
 // MayResend reports whether a payout whose first byte may have left at
@@ -203,6 +226,20 @@ func (f Finding) Move() (Move, bool) {
 func Key(id reward.ID, generation int) string {
 	return fmt.Sprintf("rf_%d_%d", id, generation)
 }
+
+// AccountKey is Key for one of several FirstPromoter accounts that are paid
+// through the same provider account. Without an account it is Key. The account
+// has at most MaxAccount bytes.
+func AccountKey(account string, id reward.ID, generation int) string {
+	if account == "" {
+		return Key(id, generation)
+	}
+	return fmt.Sprintf("rf_%s_%d_%d", account, id, generation)
+}
+
+// MaxAccount is the longest account in bytes that leaves room in a key for the
+// largest reward ID and a million generations.
+const MaxAccount = 30
 
 // MaxKey is the longest idempotency key in bytes: what PayPal's item ID, the
 // shortest field that a key must fit, can hold.

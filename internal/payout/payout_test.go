@@ -2,6 +2,7 @@ package payout_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,38 @@ func TestKeyIsWireFormat(t *testing.T) {
 	require.Equal(t, "rf_9223372036854775807_9223372036854775807", longest)
 	require.LessOrEqual(t, len(longest), 63)
 	require.NotEqual(t, payout.Key(1, 11), payout.Key(11, 1))
+}
+
+func TestAccountKeyIsWireFormat(t *testing.T) {
+	t.Parallel()
+
+	require.Equal(t, payout.Key(2429153, 1), payout.AccountKey("", 2429153, 1))
+	require.Equal(t, "rf_acme-eu_2429153_1", payout.AccountKey("acme-eu", 2429153, 1))
+	longest := payout.AccountKey(strings.Repeat("a", payout.MaxAccount), reward.ID(math.MaxInt64), 1_000_000)
+	require.True(t, payout.UsableKey(longest), longest)
+}
+
+func TestNextLook(t *testing.T) {
+	t.Parallel()
+
+	paid := time.Date(2026, 11, 23, 15, 0, 0, 0, time.UTC)
+	const day = 24 * time.Hour
+	traits := payout.Traits{WatchFor: 10 * day}
+	for name, c := range map[string]struct{ after, next time.Duration }{
+		"at once, because the provider called": {0, day},
+		"after the first look":                 {day, 2 * day},
+		"a late look":                          {3 * day, 6 * day},
+		"the last look":                        {5 * day, 10 * day},
+		"past the last look":                   {5*day + 1, -1},
+		"a clock that was set back":            {-2 * day, -day},
+	} {
+		want := time.Time{}
+		if c.next != -1 {
+			want = paid.Add(c.next)
+		}
+		require.Equal(t, want, traits.NextLook(paid, paid.Add(c.after)), name)
+	}
+	require.Zero(t, payout.Traits{}.NextLook(paid, paid), "what was delivered stays")
 }
 
 func TestMayResend(t *testing.T) {

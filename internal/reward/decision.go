@@ -116,7 +116,10 @@ type Resolution struct {
 	Provider string
 	// Reference is the proof of a payment by hand; only for paid.
 	Reference string
-	Comment   string
+	// Evidence says where the proof is kept: a statement, a ticket; only for
+	// paid, and may be empty.
+	Evidence string
+	Comment  string
 	// By names the person. It is proven only when Verified is true.
 	By       string
 	Verified bool

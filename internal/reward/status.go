@@ -32,7 +32,8 @@ func Statuses() []Status {
 }
 
 // Final reports whether a reward with this status is done with: nothing will
-// happen to it any more.
+// happen to it any more, unless a payout that was delivered comes back, which
+// brings a fulfilled reward to attention.
 func (s Status) Final() bool {
 	switch s {
 	case Fulfilled, FulfilledElsewhere, Rejected, Abandoned:

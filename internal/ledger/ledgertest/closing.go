@@ -233,11 +233,11 @@ func returnedIsNotClosed(t *testing.T, b *bundle) {
 
 	state := b.finishClose(t, 8, 1, ledger.CallDone)
 	require.Equal(t, ledger.CallDone, state.Call)
-	b.requireStatus(t, 8, reward.Closing)
+	b.requireStatus(t, 8, reward.Attention)
 
 	_, err := b.PayByHand(b.ctx, 9, "alice", "bank-9", b.clock.Now())
 	require.NoError(t, err)
-	b.requireStatus(t, 9, reward.Closing)
+	b.requireStatus(t, 9, reward.Paid)
 	require.True(t, b.accept(t, pending(9, 1)).ClosedByAnswer, "paid again, and still claimed for the answer")
 }
 

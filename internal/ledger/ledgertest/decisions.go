@@ -273,7 +273,7 @@ func resolutions(t *testing.T, b *bundle) {
 	b.accept(t, pending(8, 1))
 	r := reward.Resolution{
 		ID: "r1", RewardID: 7, Action: reward.ActionPaid, Provider: "billing", Reference: "bank-1",
-		Comment: "paid at the counter", By: "alice", Verified: true, At: start(),
+		Evidence: "statement of March, page 3", Comment: "paid at the counter", By: "alice", Verified: true, At: start(),
 	}
 	require.NoError(t, b.RecordResolution(b.ctx, r))
 	changed := r

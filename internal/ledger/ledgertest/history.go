@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rewardflow/rewardflow/internal/ledger"
-	"github.com/rewardflow/rewardflow/internal/payout"
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
@@ -145,11 +144,4 @@ func fulfilledTells(t *testing.T, b *bundle) {
 	notices := b.notices(t)
 	require.Len(t, notices, 1)
 	requireNotice(t, notices[0], "reward_fulfilled", notice{7, reward.Fulfilled, "done"})
-
-	before := snapshotOf(t, b.Ledger, 7)
-	_, err = b.Found(b.ctx, 7, 1, payout.Finding{Answer: payout.FoundReturned}, start())
-	require.NoError(t, err)
-	after := snapshotOf(t, b.Ledger, 7)
-	require.Equal(t, payout.Returned, after.Payout.State, "the payout's truth is kept")
-	require.Equal(t, before.Changes, after.Changes, "and the final status stays")
 }

@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Ledg
 		"doubt":     doubtChecks(),
 		"by_hand":   byHandChecks(),
 		"brake":     brakeChecks(),
+		"watch":     watchChecks(),
 		"closing":   closingChecks(),
 		"races":     raceChecks(),
 		"model":     modelChecks(),

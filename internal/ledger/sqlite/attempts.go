@@ -129,12 +129,16 @@ func (t *tx) learn(ctx context.Context, op string, p ledger.Payout, c change) (l
 		c = change{move: payout.MoveConflict, at: c.at, detail: fmt.Sprintf(
 			"the provider's reference %s belongs to another reward; a person must look it up", c.reference)}
 	}
+	was := p.State
 	moved, err := t.move(ctx, p, c)
 	if err != nil || !moved {
 		return p, err
 	}
 	if p, err = payoutOf(ctx, t, op, p.RewardID); err != nil {
 		return ledger.Payout{}, err
+	}
+	if was == payout.Paid && p.State == payout.Returned {
+		return p, t.cameBack(ctx, p, c.detail)
 	}
 	reason := c.detail
 	if reason == "" {

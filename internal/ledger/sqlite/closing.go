@@ -92,7 +92,7 @@ func (t *tx) finishClose(ctx context.Context, now ledger.Record, call ledger.Clo
 		reason = "FirstPromoter shows the reward as completed"
 	}
 	return t.enter(ctx, now.Status, step{
-		id: now.Reward.ID, to: reward.Fulfilled, reason: reason, actor: actorClose, notify: "reward_fulfilled",
+		id: now.Reward.ID, to: reward.Fulfilled, reason: reason, actor: actorClose, notify: noticeFulfilled,
 	})
 }
 

@@ -15,25 +15,29 @@ import (
 // providerByHand is the provider of a payout that no provider made.
 const providerByHand = "by_hand"
 
-const selectPayout = `SELECT p.reward_id, p.generation, p.provider, g.amount, g.unit, g.currency,
+const selectPayouts = `SELECT p.reward_id, p.generation, p.provider, g.amount, g.unit, g.currency,
 	g.key, g.destination, g.body, p.state, p.fence, p.reference, p.detail,
-	g.reserved_at, p.first_sent_at, p.updated_at, p.paid_at, p.doubt
-	FROM payouts p JOIN payout_generations g ON g.reward_id = p.reward_id AND g.generation = p.generation
-	WHERE p.reward_id = ?`
+	g.reserved_at, p.first_sent_at, p.updated_at, p.paid_at, p.look_at, p.doubt
+	FROM payouts p JOIN payout_generations g ON g.reward_id = p.reward_id AND g.generation = p.generation`
+
+func scanPayout(row scanner) (ledger.Payout, error) {
+	var p ledger.Payout
+	var reservedAt, firstSentAt, updatedAt, paidAt, lookAt int64
+	err := row.Scan(&p.RewardID, &p.Generation, &p.Provider,
+		&p.Quantity.Amount, &p.Quantity.Unit, &p.Quantity.Currency,
+		&p.Request.Key, &p.Request.Destination, &p.Request.Body, &p.State, &p.Fence, &p.Reference, &p.Detail,
+		&reservedAt, &firstSentAt, &updatedAt, &paidAt, &lookAt, &p.Doubt)
+	p.ReservedAt, p.FirstSentAt = fromMillis(reservedAt), fromMillis(firstSentAt)
+	p.UpdatedAt, p.PaidAt, p.NextLook = fromMillis(updatedAt), fromMillis(paidAt), fromMillis(lookAt)
+	return p, err
+}
 
 // findPayout reports false when the reward has no payout.
 func findPayout(ctx context.Context, q querier, id reward.ID) (ledger.Payout, bool, error) {
-	var p ledger.Payout
-	var reservedAt, firstSentAt, updatedAt, paidAt int64
-	err := q.queryRow(ctx, selectPayout, id).Scan(&p.RewardID, &p.Generation, &p.Provider,
-		&p.Quantity.Amount, &p.Quantity.Unit, &p.Quantity.Currency,
-		&p.Request.Key, &p.Request.Destination, &p.Request.Body, &p.State, &p.Fence, &p.Reference, &p.Detail,
-		&reservedAt, &firstSentAt, &updatedAt, &paidAt, &p.Doubt)
+	p, err := scanPayout(q.queryRow(ctx, selectPayouts+` WHERE p.reward_id = ?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return ledger.Payout{}, false, nil
 	}
-	p.ReservedAt, p.FirstSentAt = fromMillis(reservedAt), fromMillis(firstSentAt)
-	p.UpdatedAt, p.PaidAt = fromMillis(updatedAt), fromMillis(paidAt)
 	return p, err == nil, err
 }
 
@@ -187,14 +191,17 @@ func (t *tx) move(ctx context.Context, p ledger.Payout, c change) (bool, error) 
 	if !ok {
 		return false, nil
 	}
-	paidAt := p.PaidAt
+	paidAt, lookAt := p.PaidAt, time.Time{}
 	if to == payout.Paid {
 		paidAt = c.at
+		if c.move != payout.MoveByHand {
+			lookAt = c.at.Add(ledger.FirstLook)
+		}
 	}
-	n, err := t.exec(ctx, `UPDATE payouts SET state = ?, detail = ?, paid_at = ?, updated_at = ?,
+	n, err := t.exec(ctx, `UPDATE payouts SET state = ?, detail = ?, paid_at = ?, look_at = ?, updated_at = ?,
 			reference = CASE WHEN ? = '' THEN reference ELSE ? END
 		WHERE reward_id = ? AND state = ? AND fence = ?`,
-		to, c.detail, millis(paidAt), millis(t.now), c.reference, c.reference, p.RewardID, p.State, p.Fence)
+		to, c.detail, millis(paidAt), millis(lookAt), millis(t.now), c.reference, c.reference, p.RewardID, p.State, p.Fence)
 	if err != nil || n != 1 {
 		return false, err
 	}

@@ -8,12 +8,12 @@ import (
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
-const selectResolution = `SELECT id, reward_id, action, provider, reference, comment, person, verified, at FROM resolutions`
+const selectResolution = `SELECT id, reward_id, action, provider, reference, evidence, comment, person, verified, at FROM resolutions`
 
 func scanResolution(row scanner) (reward.Resolution, error) {
 	var r reward.Resolution
 	var at int64
-	err := row.Scan(&r.ID, &r.RewardID, &r.Action, &r.Provider, &r.Reference, &r.Comment, &r.By, &r.Verified, &at)
+	err := row.Scan(&r.ID, &r.RewardID, &r.Action, &r.Provider, &r.Reference, &r.Evidence, &r.Comment, &r.By, &r.Verified, &at)
 	r.At = fromMillis(at)
 	return r, err
 }
@@ -33,9 +33,9 @@ func (l *Ledger) RecordResolution(ctx context.Context, r reward.Resolution) erro
 			r.At = t.now
 		}
 		n, err := t.exec(ctx, `INSERT INTO resolutions
-			(id, reward_id, action, provider, reference, comment, person, verified, at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-			r.ID, r.RewardID, r.Action, r.Provider, r.Reference, r.Comment, r.By, r.Verified, millis(r.At))
+			(id, reward_id, action, provider, reference, evidence, comment, person, verified, at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			r.ID, r.RewardID, r.Action, r.Provider, r.Reference, r.Evidence, r.Comment, r.By, r.Verified, millis(r.At))
 		if err != nil || n == 1 {
 			return err
 		}

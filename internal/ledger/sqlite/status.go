@@ -19,6 +19,13 @@ const (
 	actorAnswer = "answer"
 )
 
+// The internal events that the ledger makes by itself, beside those of an
+// assessment.
+const (
+	noticeAttention = "reward_attention"
+	noticeFulfilled = "reward_fulfilled"
+)
+
 // step is one change of a reward's status.
 type step struct {
 	id        reward.ID
@@ -98,14 +105,21 @@ func (t *tx) follow(ctx context.Context, p ledger.Payout, reason, actor string) 
 	if !ok {
 		return nil
 	}
-	from, err := statusOfReward(ctx, t, p.RewardID)
+	now, err := record(ctx, t, p.RewardID)
 	if err != nil {
 		return err
 	}
+	from := now.Status
 	if from.Final() || from == to || (from == reward.Closing && to == reward.Paid) {
 		return nil
 	}
-	return t.enter(ctx, from, step{id: p.RewardID, to: to, reason: reason, actor: actor})
+	s := step{id: p.RewardID, to: to, reason: reason, actor: actor}
+	if to == reward.Paid && now.Closing.Call == ledger.CallDone {
+		// It came back after it was closed, and is paid again by a person's word:
+		// there is nothing left to close.
+		s.to, s.notify = reward.Fulfilled, noticeFulfilled
+	}
+	return t.enter(ctx, from, s)
 }
 
 // statusOf returns the status that a payout's state brings about; false when

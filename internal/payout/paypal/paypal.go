@@ -29,6 +29,10 @@ const (
 	// settleDelay lets a request whose answer was lost finish at PayPal.
 	settleDelay = time.Minute
 	pollEvery   = 30 * time.Second
+	// watchFor is how long a payout that was received may be refunded or
+	// reversed and is asked about: after 1, 2, 4, ... and 128 days. PayPal
+	// documents the statuses REFUNDED and REVERSED and no end of them.
+	watchFor = 180 * 24 * time.Hour
 )
 
 // payoutsPath takes new batches; a batch is at payoutsPath/<ID>.
@@ -106,6 +110,7 @@ func (p *Provider) Traits() payout.Traits {
 		SettleDelay: settleDelay,
 		ResendBlind: true,
 		PollEvery:   pollEvery,
+		WatchFor:    watchFor,
 	}
 }
 

@@ -146,7 +146,7 @@ func TestTraits(t *testing.T) {
 	traits := newProvider(t, config("")).Traits()
 	require.Equal(t, payout.Traits{
 		Window: 30 * 24 * time.Hour, Margin: 5 * 24 * time.Hour,
-		SettleDelay: time.Minute, ResendBlind: true, PollEvery: 30 * time.Second,
+		SettleDelay: time.Minute, ResendBlind: true, PollEvery: 30 * time.Second, WatchFor: 180 * 24 * time.Hour,
 	}, traits)
 	sent := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	require.True(t, traits.MayResend(sent, sent.Add(25*24*time.Hour-time.Second)))

@@ -31,6 +31,9 @@ const (
 	// settleDelay lets a request whose answer was lost finish on the other side.
 	settleDelay = 10 * time.Second
 	pollEvery   = 15 * time.Second
+	// watchFor is how long the receiver is asked whether a delivery came back:
+	// after 1, 2, 4, 8, 16 and 32 days.
+	watchFor = 33 * 24 * time.Hour
 )
 
 // Config describes one receiving service.
@@ -100,6 +103,7 @@ func (p *Provider) Traits() payout.Traits {
 		SettleDelay: settleDelay,
 		ResendBlind: true,
 		PollEvery:   pollEvery,
+		WatchFor:    watchFor,
 	}
 }
 

@@ -129,6 +129,7 @@ func TestTraitsAreTheContracts(t *testing.T) {
 		SettleDelay: 10 * time.Second,
 		ResendBlind: true,
 		PollEvery:   15 * time.Second,
+		WatchFor:    33 * 24 * time.Hour,
 	}, connect(t, "http://127.0.0.1:1", time.Second).Traits())
 }
 
