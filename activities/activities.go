@@ -9,6 +9,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -22,6 +23,7 @@ import (
 type Ledger interface {
 	Reward(ctx context.Context, id reward.ID) (ledger.Record, error)
 	LatestClaim(ctx context.Context, id reward.ID) (ledger.Claimed, error)
+	Past(ctx context.Context, r reward.Reward, now time.Time) (ledger.Past, error)
 	Assess(ctx context.Context, a ledger.Assessment, actor string) error
 	Move(ctx context.Context, t ledger.Transition) error
 
@@ -57,6 +59,20 @@ type Owed struct {
 	Status string
 	// Defect says why the amount cannot be paid as it stands; empty if it can.
 	Defect string
+	// Promoter is what FirstPromoter tells of the promoter beside who it is.
+	Promoter PromoterFacts
+}
+
+// PromoterFacts are what FirstPromoter tells of a promoter. Zero fields were
+// not told.
+type PromoterFacts struct {
+	// Status is FirstPromoter's word: active, pending, blocked, ...
+	Status   string
+	JoinedAt time.Time
+	// Earned, Balance and PaidOut are the promoter's balances by unit, as
+	// FirstPromoter counts them; cash in minor units. A unit that is missing was
+	// not told.
+	Earned, Balance, PaidOut map[reward.Unit]int64
 }
 
 // Completed reports whether FirstPromoter holds the reward as fulfilled.
@@ -96,18 +112,34 @@ type Ruling struct {
 	// Approvals and Role say whom to ask.
 	Approvals int
 	Role      string
+	// Excluded are the people who may not approve.
+	Excluded []string
+	// Waits say how long this rule waits for people; zero fields are the
+	// configuration's.
+	Waits ledger.Waits
 	// HoldUntil is when a hold ends.
 	HoldUntil time.Time
 	Rule      string
 	Reason    string
 	// PolicyVersion names the rules.
 	PolicyVersion string
+	// Facts are what the rule was chosen by, as JSON.
+	Facts string
 }
 
-// Judge applies routes and policy. The same reward gets the same ruling until
-// the configuration changes or a hold's time has passed.
+// Case is everything that a ruling may depend on.
+type Case struct {
+	Reward   reward.Reward
+	Promoter PromoterFacts
+	Past     ledger.Past
+	// ReceivedAt is when the reward came in, and Now when it is ruled on.
+	ReceivedAt, Now time.Time
+}
+
+// Judge applies routes and policy. The same case gets the same ruling until
+// the configuration changes.
 type Judge interface {
-	Rule(r reward.Reward, receivedAt, now time.Time) Ruling
+	Rule(c Case) Ruling
 }
 
 // The internal events that tell people about a reward: it needs a person, it
@@ -124,6 +156,15 @@ type Ladder struct {
 	RemindAfter   time.Duration `json:"remind_after,omitempty"`
 	EscalateAfter time.Duration `json:"escalate_after,omitempty"`
 	HoldAfter     time.Duration `json:"hold_after,omitempty"`
+}
+
+// with returns the ladder with the steps that a rule has of its own.
+func (l Ladder) with(w ledger.Waits) Ladder {
+	return Ladder{
+		RemindAfter:   cmp.Or(w.RemindAfter, l.RemindAfter),
+		EscalateAfter: cmp.Or(w.EscalateAfter, l.EscalateAfter),
+		HoldAfter:     cmp.Or(w.HoldAfter, l.HoldAfter),
+	}
 }
 
 // Config is what the operator's configuration says to the activities.

@@ -60,11 +60,11 @@ func (a *Activities) Assess(ctx context.Context, in AssessInput) (Standing, erro
 		return Standing{}, asTemporal(err)
 	}
 	if finding.Status == "" {
-		if finding, err = a.decide(ctx, rec, finding); err != nil {
+		if finding.Assessment, err = a.decide(ctx, rec, finding); err != nil {
 			return Standing{}, asTemporal(err)
 		}
 	}
-	if err := a.ledger.Assess(ctx, finding, "policy"); err != nil {
+	if err := a.ledger.Assess(ctx, finding.Assessment, "policy"); err != nil {
 		return Standing{}, asTemporal(err)
 	}
 	if rec, err = a.ledger.Reward(ctx, in.RewardID); err != nil {
@@ -95,7 +95,7 @@ func (a *Activities) standing(ctx context.Context, rec ledger.Record) (Standing,
 		Needed:    rec.Approvals,
 		Role:      rec.Role,
 		HoldUntil: rec.HoldUntil,
-		Ladder:    a.cfg.Ladder,
+		Ladder:    a.cfg.Ladder.with(rec.Waits),
 	}
 	p, err := a.ledger.Payout(ctx, rec.Reward.ID)
 	switch {
@@ -115,16 +115,22 @@ func (a *Activities) standing(ctx context.Context, rec ledger.Record) (Standing,
 	return s, nil
 }
 
+// finding is what verify found, and what decide may look at.
+type finding struct {
+	ledger.Assessment
+	promoter PromoterFacts
+}
+
 // verify compares what the newest event claims with what FirstPromoter says.
 // It returns an assessment with a status when that settles the matter, and
 // one without when the reward is genuine and may be decided.
-func (a *Activities) verify(ctx context.Context, rec ledger.Record) (ledger.Assessment, error) {
+func (a *Activities) verify(ctx context.Context, rec ledger.Record) (finding, error) {
 	claim, err := a.ledger.LatestClaim(ctx, rec.Reward.ID)
 	if err != nil {
-		return ledger.Assessment{}, err
+		return finding{}, err
 	}
-	quarantined := func(reason string) (ledger.Assessment, error) {
-		return ledger.Assessment{Reward: claim.Reward, Status: reward.Quarantined, Reason: reason}, nil
+	quarantined := func(reason string) (finding, error) {
+		return finding{Assessment: ledger.Assessment{Reward: claim.Reward, Status: reward.Quarantined, Reason: reason}}, nil
 	}
 	if claim.Reward.Promoter.ID == 0 {
 		return quarantined("the event names no promoter, so FirstPromoter cannot be asked about it")
@@ -135,12 +141,12 @@ func (a *Activities) verify(ctx context.Context, rec ledger.Record) (ledger.Asse
 	case fault.Is(err, fault.NotFound):
 		return quarantined(fmt.Sprintf("FirstPromoter has no reward %s for promoter %d", rec.Reward.ID, claim.Reward.Promoter.ID))
 	case err != nil:
-		return ledger.Assessment{}, err
+		return finding{}, err
 	}
 	if differences := compare(claim, owed); differences != "" {
 		return quarantined(differences)
 	}
-	genuine := ledger.Assessment{Reward: owed.Reward, Verified: true}
+	genuine := finding{Assessment: ledger.Assessment{Reward: owed.Reward, Verified: true}, promoter: owed.Promoter}
 	switch {
 	case owed.Completed():
 		genuine.Status = reward.FulfilledElsewhere
@@ -184,9 +190,14 @@ func compare(claim ledger.Claimed, owed Owed) string {
 }
 
 // decide applies routes and policy to a genuine reward.
-func (a *Activities) decide(ctx context.Context, rec ledger.Record, as ledger.Assessment) (ledger.Assessment, error) {
-	ruling := a.judge.Rule(as.Reward, rec.ReceivedAt, a.now())
-	as.Provider, as.Rule, as.PolicyVersion = ruling.Provider, ruling.Rule, ruling.PolicyVersion
+func (a *Activities) decide(ctx context.Context, rec ledger.Record, found finding) (ledger.Assessment, error) {
+	as, now := found.Assessment, a.now()
+	past, err := a.ledger.Past(ctx, as.Reward, now)
+	if err != nil {
+		return as, err
+	}
+	ruling := a.judge.Rule(Case{Reward: as.Reward, Promoter: found.promoter, Past: past, ReceivedAt: rec.ReceivedAt, Now: now})
+	as.Provider, as.Rule, as.PolicyVersion, as.Facts = ruling.Provider, ruling.Rule, ruling.PolicyVersion, ruling.Facts
 	as.Reward.Quantity.Currency = ruling.Currency
 	as.Reason = ruling.Reason
 	if as.Provider == "" {
@@ -198,7 +209,7 @@ func (a *Activities) decide(ctx context.Context, rec ledger.Record, as ledger.As
 		as.Status, as.Reason = reward.Attention, "it cannot be paid: "+err.Error()
 		return as, nil
 	}
-	as.Digest = reward.Shown{Reward: as.Reward, Provider: as.Provider, PolicyVersion: as.PolicyVersion}.Digest()
+	as.Digest = reward.Shown{Reward: as.Reward, Provider: as.Provider, PolicyVersion: as.PolicyVersion, Rule: as.Rule}.Digest()
 
 	switch ruling.Verdict {
 	case VerdictPay:
@@ -216,7 +227,7 @@ func (a *Activities) decide(ctx context.Context, rec ledger.Record, as ledger.As
 // ask waits for people, or finds that they have decided already: decisions
 // made under the same digest keep counting.
 func (a *Activities) ask(ctx context.Context, rec ledger.Record, as ledger.Assessment, ruling Ruling) (ledger.Assessment, error) {
-	as.Status, as.Approvals, as.Role = reward.AwaitingApproval, ruling.Approvals, ruling.Role
+	as.Status, as.Approvals, as.Role, as.Excluded, as.Waits = reward.AwaitingApproval, ruling.Approvals, ruling.Role, ruling.Excluded, ruling.Waits
 	if rec.Digest != as.Digest {
 		return as, nil
 	}

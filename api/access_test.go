@@ -40,6 +40,7 @@ func surface() map[string][]string {
 		"GET /api/v1/brake":                 everybody,
 		"PUT /api/v1/brake":                 {"operator", "admin"},
 		"GET /api/v1/summary":               everybody,
+		"GET /api/v1/rewards/:id/policy":    everybody,
 
 		"POST /webhooks/firstpromoter/*secret": nil,
 		"POST /webhooks/firstpromoter":         nil,
@@ -72,7 +73,11 @@ func TestRouteAdmitsItsRolesAndNobodyElse(t *testing.T) {
 	t.Parallel()
 
 	a := newAPITest(t, withOperators)
-	a.ledger.reward = func(reward.ID) (ledger.Record, error) { return record(2429153, reward.Attention), nil }
+	a.ledger.reward = func(reward.ID) (ledger.Record, error) {
+		rec := record(2429153, reward.Attention)
+		rec.Facts = "{}"
+		return rec, nil
+	}
 	bodies := map[string]string{
 		"POST /api/v1/rewards/:id/decision": `{"decision":"approve","digest":"d1"}`,
 		"POST /api/v1/rewards/:id/resolve":  `{"action":"retry"}`,

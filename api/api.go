@@ -84,6 +84,7 @@ type Deps struct {
 	Engine Engine
 	// Callbacks takes what providers say by themselves.
 	Callbacks Callbacks
+	Policy    Policy
 	// Registerer gets the edge's metrics.
 	Registerer prometheus.Registerer
 	// Draining reports that the process is about to stop, so that /readyz
@@ -265,6 +266,7 @@ func (d Deps) validate() error {
 		{"Desk", d.Desk == nil},
 		{"Engine", d.Engine == nil},
 		{"Callbacks", d.Callbacks == nil},
+		{"Policy", d.Policy == nil},
 		{"Registerer", d.Registerer == nil},
 	} {
 		if dep.missing {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/rewardflow/rewardflow/api"
 	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/reward"
@@ -177,4 +178,16 @@ func (d *callbacksDouble) Take(_ context.Context, provider string, header func(s
 		return nil
 	}
 	return d.take(provider, header, body)
+}
+
+// policyDouble says what it is told to say.
+type policyDouble struct {
+	explain func(facts string) (api.Explanation, error)
+}
+
+func (d *policyDouble) Explain(facts string) (api.Explanation, error) {
+	if d.explain == nil {
+		return api.Explanation{Rules: []api.ExplainedRule{}}, nil
+	}
+	return d.explain(facts)
 }

@@ -43,6 +43,7 @@ type apiTest struct {
 	desk      *deskDouble
 	engine    *engineDouble
 	callbacks *callbacksDouble
+	policy    *policyDouble
 
 	handler  http.Handler
 	logs     *syncBuffer
@@ -60,6 +61,7 @@ func newAPITest(t *testing.T, opts ...func(*apiTest)) *apiTest {
 		desk:      &deskDouble{},
 		engine:    &engineDouble{},
 		callbacks: &callbacksDouble{},
+		policy:    &policyDouble{},
 		logs:      &syncBuffer{},
 		registry:  prometheus.NewRegistry(),
 		spans:     tracetest.NewSpanRecorder(),
@@ -75,7 +77,7 @@ func newAPITest(t *testing.T, opts ...func(*apiTest)) *apiTest {
 		TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(a.spans)),
 		Now:            noon,
 	}
-	a.deps = api.Deps{Intake: a.intake, Ledger: a.ledger, Desk: a.desk, Engine: a.engine, Callbacks: a.callbacks, Registerer: a.registry}
+	a.deps = api.Deps{Intake: a.intake, Ledger: a.ledger, Desk: a.desk, Engine: a.engine, Callbacks: a.callbacks, Policy: a.policy, Registerer: a.registry}
 	for _, opt := range opts {
 		opt(a)
 	}

@@ -49,6 +49,7 @@ func newRoutes(cfg Config, deps Deps, m *metrics, document []byte) []route {
 	webhook := newWebhookHandler(cfg, deps.Intake)
 	callbacks := &callbackHandler{callbacks: deps.Callbacks}
 	rewards := &rewardsHandler{ledger: deps.Ledger, present: words}
+	rules := &policyHandler{ledger: deps.Ledger, policy: deps.Policy}
 	approvals := &approvalsHandler{ledger: deps.Ledger, present: words}
 	decisions := &decisionHandler{desk: deps.Desk, metrics: m, now: cfg.Now}
 	resolutions := &resolutionHandler{desk: deps.Desk, ledger: deps.Ledger, providers: known, now: cfg.Now}
@@ -63,6 +64,7 @@ func newRoutes(cfg Config, deps Deps, m *metrics, document []byte) []route {
 
 		{http.MethodGet, "/api/v1/rewards", reads, rewards.list},
 		{http.MethodGet, "/api/v1/rewards/:id", reads, rewards.show},
+		{http.MethodGet, "/api/v1/rewards/:id/policy", reads, rules.explain},
 		{http.MethodPost, "/api/v1/rewards/:id/decision", decides, decisions.decide},
 		{http.MethodPost, "/api/v1/rewards/:id/resolve", operates, resolutions.resolve},
 		{http.MethodGet, "/api/v1/approvals", reads, approvals.list},

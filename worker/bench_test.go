@@ -158,7 +158,7 @@ func (b *books) Complete(context.Context, reward.ID) error {
 	return nil
 }
 
-func (*books) Rule(reward.Reward, time.Time, time.Time) activities.Ruling {
+func (*books) Rule(activities.Case) activities.Ruling {
 	return activities.Ruling{Provider: "team", Verdict: activities.VerdictPay, Rule: "rule 1", PolicyVersion: "p-1"}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rewardflow/rewardflow/activities"
 	"github.com/rewardflow/rewardflow/internal/fault"
+	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/reward"
 	"github.com/rewardflow/rewardflow/workflows"
 )
@@ -204,5 +205,79 @@ func TestSecondLookThatFailsKeepsTheApproval(t *testing.T) {
 		h.env.SignalWorkflow(workflows.SignalApprove, "alice")
 	})
 	require.Equal(t, reward.Fulfilled, h.run().Status, "nobody had to touch it again")
+	h.requirePaidOnce()
+}
+
+// TestAnotherRuleAsksAnew: what one person approved does not answer the question
+// that another rule asks once more was paid.
+func TestAnotherRuleAsksAnew(t *testing.T) {
+	t.Parallel()
+
+	h := newQuestion(t, 1)
+	calls := 0
+	h.rule = func(activities.Case) activities.Ruling {
+		ruling := h.ruling
+		if calls++; calls > 1 {
+			ruling.Rule, ruling.Approvals, ruling.Role, ruling.Reason = "rule 2", 2, "finance", "rule 2: ask"
+		}
+		return ruling
+	}
+	h.after(time.Hour, func() { h.env.SignalWorkflow(workflows.SignalApprove, "alice") })
+	h.after(2*time.Hour, func() {
+		s := h.status()
+		require.Equal(t, reward.AwaitingApproval, s.Status)
+		require.Equal(t, []any{0, 2, "finance"}, []any{s.Approvals, s.Needed, s.Role})
+		require.Empty(t, h.provider.books())
+		h.env.SignalWorkflow(workflows.SignalApprove, "alice")
+	})
+	h.after(3*time.Hour, func() {
+		require.Equal(t, 1, h.status().Approvals)
+		require.Empty(t, h.provider.books())
+		h.env.SignalWorkflow(workflows.SignalApprove, "bob")
+	})
+	require.Equal(t, reward.Fulfilled, h.run().Status)
+	h.requirePaidOnce()
+}
+
+// TestARuleHasItsOwnTimes reminds and holds by the rule's times where it has
+// some, and by the configuration's where it has none.
+func TestARuleHasItsOwnTimes(t *testing.T) {
+	t.Parallel()
+
+	h := newQuestion(t, 1)
+	h.ruling.Waits = ledger.Waits{RemindAfter: time.Hour, HoldAfter: 100 * time.Hour}
+	h.after(time.Minute, func() { require.Equal(t, time.Hour, h.record().NextTimer.Sub(h.record().ReceivedAt).Round(time.Minute)) })
+	h.after(2*time.Hour, func() { require.Contains(t, h.record().Reason, "for 1h0m0s") })
+	h.after(73*time.Hour, func() { require.Contains(t, h.record().Reason, "for 72h0m0s") })
+	h.after(101*time.Hour, func() {
+		require.Equal(t, reward.Held, h.record().Status)
+		h.env.SignalWorkflow(workflows.SignalReject, "alice")
+	})
+	require.Equal(t, reward.Rejected, h.run().Status)
+}
+
+// TestNudgeDecidesAnew: a policy that changed is applied to what waits, and what
+// was approved under the old one is void.
+func TestNudgeDecidesAnew(t *testing.T) {
+	t.Parallel()
+
+	h := newQuestion(t, 2)
+	var old reward.Digest
+	h.after(time.Hour, func() {
+		old = h.status().Digest
+		h.env.SignalWorkflow(workflows.SignalApprove, "alice")
+	})
+	h.after(2*time.Hour, func() {
+		require.Equal(t, 1, h.status().Approvals)
+		h.ruling.PolicyVersion = "p-2"
+		h.env.SignalWorkflow(workflows.SignalNudge, nil)
+	})
+	h.after(3*time.Hour, func() {
+		require.NotEqual(t, old, h.status().Digest)
+		require.Zero(t, h.status().Approvals)
+		h.ruling = activities.Ruling{Provider: "team", Verdict: activities.VerdictPay, Rule: "rule 1", PolicyVersion: "p-3", Reason: "rule 1: pay"}
+		h.env.SignalWorkflow(workflows.SignalNudge, nil)
+	})
+	require.Equal(t, reward.Fulfilled, h.run().Status)
 	h.requirePaidOnce()
 }

@@ -33,7 +33,9 @@ type house struct {
 	fp       *firstPromoter
 	provider *provider
 	ruling   activities.Ruling
-	cfg      activities.Config
+	// rule is asked instead of ruling where it is set.
+	rule func(c activities.Case) activities.Ruling
+	cfg  activities.Config
 	// due counts what is still to happen in a test.
 	due int
 }
@@ -88,8 +90,12 @@ func (h *house) event(id string, r reward.Reward) bool {
 }
 
 // Rule implements activities.Judge.
-func (h *house) Rule(_ reward.Reward, _, now time.Time) activities.Ruling {
+func (h *house) Rule(c activities.Case) activities.Ruling {
 	ruling := h.ruling
+	if h.rule != nil {
+		ruling = h.rule(c)
+	}
+	now := c.Now
 	if ruling.Verdict == activities.VerdictHold && !now.Before(ruling.HoldUntil) {
 		ruling.Verdict = activities.VerdictPay
 	}

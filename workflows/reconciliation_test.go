@@ -72,7 +72,7 @@ func TestReturnAfterPaidWaitsForAPerson(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]payout.Answer{
-		"the provider says that it came back":                      payout.FoundReturned,
+		"the provider says that it came back":                       payout.FoundReturned,
 		"the provider says that what it delivered has failed since": payout.FoundFailed,
 	}
 	for name, says := range tests {

@@ -24,6 +24,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/firstpromoter"
 	"github.com/rewardflow/rewardflow/internal/intake"
 	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/policy"
 	"github.com/rewardflow/rewardflow/internal/telemetry"
 	"github.com/rewardflow/rewardflow/worker"
 )
@@ -56,6 +57,7 @@ type App struct {
 	temporal   client.Client
 	dispatcher *intake.Dispatcher
 	desk       *desk.Desk
+	policy     *policy.Policy
 	handler    http.Handler
 	worker     sdkworker.Worker
 	// firstPromoter is the worker's client; nil in a process without one.
@@ -230,6 +232,7 @@ func (a *App) startWorker() {
 				started.Store(true)
 				a.log.InfoContext(ctx, "worker.started", "task_queue", a.opts.Config.Temporal.TaskQueue)
 				a.schedule(ctx)
+				a.policyChanged(ctx)
 				return
 			}
 			a.log.WarnContext(ctx, "worker.not_connected", "error", err)
@@ -240,6 +243,15 @@ func (a *App) startWorker() {
 			}
 		}
 	})
+}
+
+// policyChanged has what waits decided anew where the policy is another one than
+// before this start.
+func (a *App) policyChanged(ctx context.Context) {
+	if err := a.desk.PolicyChanged(ctx, a.policy.Version()); err != nil && ctx.Err() == nil {
+		a.log.WarnContext(ctx, "policy.not_applied_to_what_waits", "error", err,
+			"consequence", "what waits is decided anew when somebody decides about it, or at the next start")
+	}
 }
 
 // checkFirstPromoter says at start, once, what every reward would find out.

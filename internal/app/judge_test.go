@@ -8,6 +8,7 @@ import (
 
 	"github.com/rewardflow/rewardflow/activities"
 	"github.com/rewardflow/rewardflow/internal/config"
+	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/policy"
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
@@ -50,9 +51,12 @@ func TestJudge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			got := j.Rule(reward.Reward{
-				ID: 1, Quantity: reward.Quantity{Amount: tt.amount, Unit: tt.unit}, Campaign: reward.Campaign{ID: tt.campaign},
-			}, received, received.Add(tt.later))
+			got := j.Rule(activities.Case{
+				Reward: reward.Reward{
+					ID: 1, Quantity: reward.Quantity{Amount: tt.amount, Unit: tt.unit}, Campaign: reward.Campaign{ID: tt.campaign},
+				},
+				ReceivedAt: received, Now: received.Add(tt.later),
+			})
 			require.Equal(t, tt.want.Provider, got.Provider)
 			require.Equal(t, tt.want.Currency, got.Currency)
 			require.Equal(t, tt.want.Verdict, got.Verdict)
@@ -65,4 +69,38 @@ func TestJudge(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestFactsOfACase(t *testing.T) {
+	t.Parallel()
+
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	cash := reward.Reward{
+		ID: 1, Quantity: reward.Quantity{Amount: 500, Unit: reward.Cash, Currency: "USD"},
+		Promoter: reward.Promoter{ID: 7, CustID: "u1", Email: "jo@example.com"}, Campaign: reward.Campaign{ID: 6},
+	}
+	c := activities.Case{
+		Reward: cash, Now: now,
+		Promoter: activities.PromoterFacts{
+			Status: "active", JoinedAt: now.Add(-31*24*time.Hour + time.Second),
+			Earned: map[reward.Unit]int64{reward.Cash: 900}, Balance: map[reward.Unit]int64{reward.Cash: -20, reward.Credits: 3},
+			PaidOut: map[reward.Unit]int64{reward.Credits: 1},
+		},
+		Past: ledger.Past{
+			Payouts: 4, Providers: []string{"payouts"},
+			Today: map[string]ledger.Spent{"USD": {Payouts: 1, Amount: 100}, "credits": {Payouts: 9, Amount: 9}},
+			Month: map[string]ledger.Spent{"USD": {Payouts: 2, Amount: 300}},
+		},
+	}
+	want := policy.Facts{
+		Unit: "cash", Amount: 500, Currency: "USD", CampaignID: 6, PromoterID: 7, CustID: "u1", EmailDomain: "example.com", Provider: "payouts",
+		PromoterStatus: "active", PromoterAge: policy.Known(30), Earned: policy.Known(900), Balance: policy.Known(-20),
+		Payouts: 4, PaidToday: 100, PayoutsToday: 1, Paid30Days: 300, Payouts30Days: 2,
+	}
+	require.Equal(t, want, factsOf(c, cash, "payouts"))
+
+	want.Provider, want.NewDestination = "another", true
+	require.Equal(t, want, factsOf(c, cash, "another"))
+	require.True(t, factsOf(activities.Case{Reward: cash, Now: now}, cash, "payouts").NewDestination)
+	require.False(t, factsOf(activities.Case{Reward: cash, Now: now}, cash, "payouts").PromoterAge.Known)
 }

@@ -55,9 +55,13 @@ func (a *App) build(ctx context.Context) error {
 	}
 	a.cleanups.add("temporal client", func(context.Context) error { a.temporal.Close(); return nil })
 
+	a.desk = desk.New(a.ledger, a.temporal, acceptUnverified(cfg), a.log)
 	channels, err := notifiers(cfg, a.log)
 	if err != nil {
 		return err
+	}
+	if a.policy, err = policy.Compile(cfg.Policy); err != nil {
+		return fmt.Errorf("compiling the policy: %w", err)
 	}
 	providers, err := providers(cfg)
 	if err != nil {
@@ -112,8 +116,6 @@ func (a *App) namespace() string {
 func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channels, providers map[string]payout.Provider) error {
 	starter := intake.NewStarter(a.temporal, cfg.Temporal.TaskQueue, a.eager(ctx), channels.wanting)
 	a.dispatcher = intake.NewDispatcher(intake.DispatcherConfig{Owner: owner()}, a.ledger, starter, a.log)
-	a.desk = desk.New(a.ledger, a.temporal, acceptUnverified(cfg), a.log)
-
 	operators, err := operators(cfg)
 	if err != nil {
 		return err
@@ -152,6 +154,7 @@ func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channel
 		Ledger: a.ledger,
 		Desk:   a.desk,
 		Engine: engineHealth{a.temporal},
+		Policy: explainer{a.policy},
 		Callbacks: callback.New(callback.Config{
 			Providers: providers, TaskQueue: cfg.Temporal.TaskQueue, Logger: a.log,
 		}, a.ledger, a.temporal),
@@ -162,10 +165,6 @@ func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channel
 }
 
 func (a *App) buildWorker(cfg *config.Config, channels channels, providers map[string]payout.Provider) error {
-	compiled, err := policy.Compile(cfg.Policy)
-	if err != nil {
-		return fmt.Errorf("compiling the policy: %w", err)
-	}
 	a.firstPromoter = firstpromoter.NewClient(fpConfig(cfg))
 	rewards, err := activities.New(activities.Config{
 		Account:          cfg.FirstPromoter.Account,
@@ -177,7 +176,7 @@ func (a *App) buildWorker(cfg *config.Config, channels channels, providers map[s
 	}, activities.Deps{
 		Ledger:        a.ledger,
 		FirstPromoter: owedReader{a.firstPromoter},
-		Judge:         judge{routes: cfg.Routes, policy: compiled},
+		Judge:         judge{routes: cfg.Routes, policy: a.policy},
 		Providers:     providers,
 	})
 	if err != nil {

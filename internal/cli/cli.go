@@ -122,7 +122,7 @@ Is everything set up right?     rewardflow doctor`,
 	p.globalFlags()
 	p.root.AddCommand(
 		p.apiCommand(), p.workerCommand(),
-		p.approvalsCommand(), p.rewardsCommand(), p.showCommand(), p.whyCommand(), p.resolveCommand(), p.brakeCommand(),
+		p.approvalsCommand(), p.rewardsCommand(), p.showCommand(), p.whyCommand(), p.resolveCommand(), p.brakeCommand(), p.policyCommand(),
 		p.doctorCommand(), p.versionCommand(), exitCodesTopic(),
 	)
 	return p

@@ -138,6 +138,7 @@ func (w *world) serve(operators []api.Operator) (string, error) {
 		Desk:       w.desk,
 		Engine:     engine{},
 		Callbacks:  callback.New(callback.Config{}, w.ledger, nil),
+		Policy:     rules{},
 		Registerer: prometheus.NewRegistry(),
 	})
 	if err != nil {
@@ -192,6 +193,17 @@ type intake struct{}
 
 func (intake) Accept(context.Context, []byte) (bool, string, error) {
 	return false, "", fault.New(fault.Invalid, "test.accept", "no events are sent here")
+}
+
+// rules say the same of everything.
+type rules struct{}
+
+func (rules) Explain(string) (api.Explanation, error) {
+	return api.Explanation{Version: "7f3b", Verdict: "ask", Reason: "rule 2 (line 9): amount > 100: ask 2 people", Rules: []api.ExplainedRule{
+		{Rule: "rule 1 (line 8)", When: "promoter_age >= 30", Then: "pay", Outcome: "differs"},
+		{Rule: "rule 2 (line 9)", When: "amount > 100", Then: "ask", Outcome: "matches"},
+		{Rule: "default", Then: "ask", Outcome: "not_reached"},
+	}}, nil
 }
 
 type engine struct{}

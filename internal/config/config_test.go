@@ -95,9 +95,12 @@ func TestExampleLoads(t *testing.T) {
 	rule := cfg.Policy[2]
 	require.Contains(t, strings.Split(read(t, examplePath), "\n")[rule.Line-1], "- when: amount > 10000")
 	rule.Line = 0
-	require.Equal(t, policy.Rule{When: "amount > 10000", Then: policy.Ask, Approvals: 2, Role: "finance"}, rule)
-	require.Equal(t, 336*time.Hour, cfg.Policy[3].For)
-	require.Equal(t, time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), cfg.Policy[4].Until)
+	require.Equal(t, policy.Rule{
+		When: "amount > 10000", Then: policy.Ask, Approvals: 2, Role: "finance", Not: []string{"alice"},
+		RemindAfter: 4 * time.Hour, EscalateAfter: 24 * time.Hour, HoldAfter: 72 * time.Hour,
+	}, rule)
+	require.Equal(t, 336*time.Hour, cfg.Policy[4].For)
+	require.Equal(t, time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), cfg.Policy[5].Until)
 	require.Equal(t, config.Limits{"credits": 50000, "USD": 500000}, cfg.Brake.MaxPerDay)
 	require.Equal(t, []string{"approver", "finance"}, cfg.Operators[0].Roles)
 	require.Equal(t, "https://hooks.slack.com/services/T0/B0/xyz", cfg.Notifications[0].Channel.URL.Reveal())

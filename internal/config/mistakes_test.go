@@ -72,7 +72,7 @@ func TestMistakes(t *testing.T) {
 		"policy then":   {"policy: [{then: payy}]", `rewardflow.yaml:2: policy[0].then: "payy" is not a verdict, did you mean "pay"?; allowed: pay, ask, hold, refuse`},
 		"policy typed":  {"policy: [{then: ask, approvals: two}]", `policy[0].approvals: "two" is not a whole number`},
 		"policy until":  {"policy: [{then: hold, until: tomorrow}]", `policy[0].until: "tomorrow" is not a time; allowed: 2026-12-31T00:00:00Z`},
-		"policy unless": {"policy: [{then: pay, unless: x}]", "policy[0].unless: is not a known key; allowed: when, then, approvals, role, for, until, reason"},
+		"policy unless": {"policy: [{then: pay, unless: x}]", "policy[0].unless: is not a known key; allowed: when, then, approvals, role, not, remind_after, escalate_after, hold_after, for, until, reason"},
 
 		"cap fraction": {"brake: {max_single: {credits: 5000.5}}", `brake.max_single.credits: "5000.5" is not a whole number; allowed: digits only`},
 		"cap exponent": {"brake: {max_single: {credits: 5e3}}", `"5e3" is not a whole number`},

@@ -139,6 +139,33 @@ func (d *Desk) Resolve(ctx context.Context, r reward.Resolution) (reward.Status,
 	return out.Standing.Status, nil
 }
 
+// PolicyChanged has every reward that waits for people, or is held by the
+// policy, decided anew that was decided under another version. What was approved
+// under the old one does not count any more. One that is not reached is decided
+// anew when somebody decides about it.
+func (d *Desk) PolicyChanged(ctx context.Context, version string) error {
+	filter := ledger.Filter{Statuses: []reward.Status{reward.AwaitingApproval, reward.Held}, Limit: 500}
+	for {
+		records, err := d.ledger.ListRewards(ctx, filter)
+		if err != nil {
+			return err
+		}
+		for _, rec := range records {
+			if rec.PolicyVersion == version || rec.PolicyVersion == "" {
+				continue
+			}
+			if err := d.Nudge(ctx, rec.Reward.ID); err != nil {
+				return fmt.Errorf("reward %s: %w", rec.Reward.ID, err)
+			}
+		}
+		if len(records) < filter.Limit {
+			return nil
+		}
+		last := records[len(records)-1]
+		filter.Before = ledger.Cursor{ReceivedAt: last.ReceivedAt, ID: last.Reward.ID}
+	}
+}
+
 // BrakeChanged wakes the rewards that the brake holds. One that is not reached
 // looks again by itself within minutes.
 func (d *Desk) BrakeChanged(ctx context.Context) {

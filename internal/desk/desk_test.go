@@ -200,3 +200,26 @@ func TestReleasedBrakeWakesWhatItHeld(t *testing.T) {
 	b.desk.BrakeChanged(t.Context())
 	require.Len(t, b.workflow.signals[workflows.SignalNudge], 1)
 }
+
+func TestChangedPolicyIsAppliedToWhatWaits(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle(t)
+	owed := reward.Reward{ID: 7, Quantity: reward.Quantity{Amount: 3, Unit: reward.Credits}, Promoter: reward.Promoter{ID: 1}}
+	for status, nudged := range map[reward.Status]int{reward.AwaitingApproval: 1, reward.Held: 1, reward.Quarantined: 0, reward.Attention: 0} {
+		require.NoError(t, b.ledger.Assess(t.Context(), ledger.Assessment{
+			Reward: owed, Verified: true, Status: status, Provider: "team", Digest: "d", PolicyVersion: "p-1", Approvals: 1,
+		}, "policy"))
+		b.workflow.signals = map[string][]any{}
+		require.NoError(t, b.desk.PolicyChanged(t.Context(), "p-2"))
+		require.Len(t, b.workflow.signals[workflows.SignalNudge], nudged, status)
+		b.workflow.signals = map[string][]any{}
+		require.NoError(t, b.desk.PolicyChanged(t.Context(), "p-1"))
+		require.Empty(t, b.workflow.signals, "it was decided under this one")
+	}
+	require.NoError(t, b.ledger.Assess(t.Context(), ledger.Assessment{
+		Reward: owed, Verified: true, Status: reward.Held, Provider: "team", PolicyVersion: "p-1",
+	}, "policy"))
+	b.workflow.signalErr = errors.New("down")
+	require.ErrorContains(t, b.desk.PolicyChanged(t.Context(), "p-2"), "reward 7")
+}

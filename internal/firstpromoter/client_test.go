@@ -32,6 +32,11 @@ func TestPayoutReadsTheRecord(t *testing.T) {
 		Promoter:  reward.Promoter{ID: 6100033, CustID: "cus_0042", Email: "ines@example.net"},
 		Campaign:  reward.Campaign{ID: 4711, Name: "Spring"},
 		CreatedAt: time.Date(2025, 3, 2, 8, 0, 0, 250e6, time.UTC),
+		Known: firstpromoter.PromoterFacts{
+			Status: "active", JoinedAt: time.Date(2025, 1, 14, 9, 30, 0, 125e6, time.UTC),
+			Earned:  map[reward.Unit]int64{reward.Cash: 120, reward.Credits: 40},
+			Balance: map[reward.Unit]int64{reward.Cash: -20, reward.Credits: 40},
+		},
 	}, got)
 	require.NotContains(t, fmt.Sprintf("%+v", got), canary)
 

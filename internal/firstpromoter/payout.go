@@ -26,6 +26,8 @@ type Payout struct {
 	Quantity reward.Quantity
 	Promoter reward.Promoter
 	Campaign reward.Campaign
+	// Known is what the record tells of the promoter beside who it is.
+	Known PromoterFacts
 	// Defect says why the record cannot be a payable reward: an amount that is
 	// not whole, a missing promoter or campaign. Empty if it can.
 	Defect string
@@ -35,6 +37,45 @@ type Payout struct {
 	// DatePaid is zero while it is not completed, and for some records after
 	// that too: only Status tells.
 	DatePaid time.Time
+}
+
+// PromoterFacts are what FirstPromoter tells of a promoter. Zero fields were
+// not told.
+type PromoterFacts struct {
+	Status   string
+	JoinedAt time.Time
+	// Earned, Balance and PaidOut are the balances by unit: earnings_balance,
+	// current_balance and paid_balance. Cash is in minor units, and a balance
+	// may be below zero. A unit that is missing was not told.
+	Earned, Balance, PaidOut map[reward.Unit]int64
+}
+
+func readPromoterFacts(promoter object) PromoterFacts {
+	return PromoterFacts{
+		Status:   promoter.label("status"),
+		JoinedAt: promoter.time("created_at"),
+		Earned:   readBalance(promoter.object("earnings_balance")),
+		Balance:  readBalance(promoter.object("current_balance")),
+		PaidOut:  readBalance(promoter.object("paid_balance")),
+	}
+}
+
+// readBalance keeps whole numbers only, and only of the units that
+// FirstPromoter documents; nil when there are none.
+func readBalance(o object) map[reward.Unit]int64 {
+	var balance map[reward.Unit]int64
+	for unit := range o {
+		text, ok := o.scalar(unit)
+		amount, err := reward.ParseAmount(text)
+		if !ok || err != nil || !reward.Unit(unit).Known() {
+			continue
+		}
+		if balance == nil {
+			balance = map[reward.Unit]int64{}
+		}
+		balance[reward.Unit(unit)] = amount
+	}
+	return balance
 }
 
 // Reward returns what the record says is owed.
@@ -53,6 +94,7 @@ func readPayout(o object) Payout {
 			ID: promoter.id("id"), CustID: promoter.text("cust_id"), Email: promoter.text("email"),
 		},
 		Campaign:  reward.Campaign{ID: campaign.id("id"), Name: campaign.label("name")},
+		Known:     readPromoterFacts(promoter),
 		HasIssues: o.flag("has_issues"),
 		CreatedAt: o.time("created_at"),
 		DatePaid:  o.time("date_paid"),

@@ -41,6 +41,7 @@ type Decisions interface {
 	//   - an unverified decision is accepted only with acceptUnverified,
 	//   - a verified one holds the role that the policy asked for ("admin" is
 	//     not a substitute), or any of approver and finance when it asked for none,
+	//   - the person is not one whom the rule excludes, by name,
 	//   - the digest is the current one (an unverified decision may leave it out),
 	//   - the person has not decided under this digest before.
 	// A refused decision is committed and returned with Counted false; it is

@@ -23,6 +23,7 @@ type Ledger interface {
 	Decisions
 	Payouts
 	Watch
+	History
 	Closing
 	Brake
 	// Ping reports whether the inbox can commit, by a write that leaves no trace.

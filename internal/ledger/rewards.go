@@ -24,10 +24,15 @@ type Record struct {
 	// PolicyVersion and Rule name the rule that decided; empty before.
 	PolicyVersion string
 	Rule          string
+	// Facts are what the rule was chosen by, as JSON; empty before.
+	Facts string
 	// Approvals is how many approvals the policy asked for, of people who hold
 	// Role (any role when empty).
 	Approvals int
 	Role      string
+	// Excluded are people who may not decide, whatever they hold.
+	Excluded []string
+	Waits    Waits
 	// HoldUntil is when a policy's hold ends; zero when it does not by itself.
 	HoldUntil time.Time
 	// NextTimer is when the workflow does something by itself; zero if never.
@@ -49,9 +54,21 @@ type Assessment struct {
 	Digest        reward.Digest
 	PolicyVersion string
 	Rule          string
-	Approvals     int
-	Role          string
-	HoldUntil     time.Time
+	// Facts are what the rule was chosen by, as JSON.
+	Facts     string
+	Approvals int
+	Role      string
+	Excluded  []string
+	Waits     Waits
+	HoldUntil time.Time
+}
+
+// Waits say how long a rule waits for people before it reminds them, tells
+// more people, and holds. Zero is the configuration's own time.
+type Waits struct {
+	RemindAfter   time.Duration `json:"remind_after,omitempty"`
+	EscalateAfter time.Duration `json:"escalate_after,omitempty"`
+	HoldAfter     time.Duration `json:"hold_after,omitempty"`
 }
 
 // Change is one entry of a reward's append-only history.

@@ -31,10 +31,7 @@ func newEnv() (*cel.Env, error) {
 		cel.ParserExpressionSizeLimit(maxExpression),
 	}
 	for _, f := range FactList() {
-		t := cel.StringType
-		if f.Type == "int" {
-			t = cel.IntType
-		}
+		t := map[string]*cel.Type{"string": cel.StringType, "int": cel.IntType, "bool": cel.BoolType}[f.Type]
 		opts = append(opts, cel.Variable(f.Name, t))
 	}
 	return cel.NewEnv(opts...)
@@ -144,6 +141,8 @@ func evaluationWords(err error) string {
 	}
 	text := err.Error()
 	switch {
+	case strings.Contains(text, "no such attribute"):
+		return "FirstPromoter does not tell a fact that it looks at"
 	case strings.Contains(text, "overflow"):
 		return "a number became too large"
 	case strings.Contains(text, "division by zero"), strings.Contains(text, "divide by zero"), strings.Contains(text, "modulus by zero"):

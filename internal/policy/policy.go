@@ -34,6 +34,11 @@ type Result struct {
 	// zero and empty for pay and refuse. A hold asks them when it is over.
 	Approvals int
 	Role      string
+	// Not are the names of people who may not approve.
+	Not []string
+	// Waits say how long people are waited for; zero fields are left to the
+	// configuration.
+	Waits Waits
 	// HoldFor, counted from when the reward came in, and HoldUntil say how long
 	// to hold; one of them is set for hold, neither for anything else. The
 	// policy has no clock: it says hold after the time, too, and the caller asks
@@ -69,6 +74,9 @@ func (r Result) people() string {
 	if r.Role != "" {
 		text += " with the role " + r.Role
 	}
+	if len(r.Not) > 0 {
+		text += ", not " + strings.Join(r.Not, " or ")
+	}
 	return text
 }
 
@@ -88,11 +96,13 @@ func shortDuration(d time.Duration) string {
 // and is safe for concurrent use.
 type Policy struct {
 	rules   []compiled
+	facts   []Fact
 	version string
 }
 
 // compiled is one rule, ready to run.
 type compiled struct {
+	rule Rule
 	// name is the rule for people: "rule 2 (line 31)".
 	name string
 	// matches is nil for a rule that matches every reward.
@@ -112,7 +122,7 @@ func Compile(rules []Rule) (*Policy, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, "policy.compile", "the rule language could not be set up", err)
 	}
-	p := &Policy{version: version(rules)}
+	p := &Policy{facts: FactList(), version: version(rules)}
 	var errs []error
 	for i, rule := range rules {
 		number := i + 1
@@ -122,7 +132,7 @@ func Compile(rules []Rule) (*Policy, error) {
 			continue
 		}
 		p.rules = append(p.rules, compiled{
-			name: ruleName(number, rule.Line), matches: program, result: rule.result(number), unsure: rule.unsure(number),
+			rule: rule, name: ruleName(number, rule.Line), matches: program, result: rule.result(number), unsure: rule.unsure(number),
 		})
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -137,7 +147,7 @@ func Compile(rules []Rule) (*Policy, error) {
 func (r Rule) unsure(number int) Result {
 	res := Result{Verdict: Ask, Approvals: 1, Rule: "rule " + strconv.Itoa(number)}
 	if r.Then == Ask || r.Then == Hold {
-		res.Approvals, res.Role = max(r.Approvals, 1), r.Role
+		res.Approvals, res.Role, res.Not, res.Waits = max(r.Approvals, 1), r.Role, r.Not, r.waits()
 	}
 	return res
 }
@@ -156,7 +166,7 @@ func (p *Policy) Decide(f Facts) (Result, error) {
 	}
 	for i := range p.rules {
 		rule := &p.rules[i]
-		matched, err := rule.match(&f)
+		matched, err := rule.match(activation{&f, p.facts})
 		if err != nil {
 			res := rule.unsure
 			res.Reason = fmt.Sprintf("%s could not be evaluated, %s: %s", rule.name, evaluationWords(err), res.action())
@@ -169,11 +179,11 @@ func (p *Policy) Decide(f Facts) (Result, error) {
 	return Result{Verdict: Ask, Approvals: 1, Rule: RuleDefault, Reason: "no rule matches: ask 1 person"}, nil
 }
 
-func (c *compiled) match(f *Facts) (bool, error) {
+func (c *compiled) match(facts activation) (bool, error) {
 	if c.matches == nil {
 		return true, nil
 	}
-	out, _, err := c.matches.Eval(activation{f})
+	out, _, err := c.matches.Eval(facts)
 	if err != nil {
 		return false, err
 	}
@@ -195,7 +205,7 @@ func (p *Policy) Version() string {
 }
 
 func version(rules []Rule) string {
-	fields := []string{"rewardflow/policy/1", strconv.Itoa(len(rules))}
+	fields := []string{"rewardflow/policy/2", strconv.Itoa(len(rules))}
 	for _, r := range rules {
 		until := ""
 		if !r.Until.IsZero() {
@@ -206,7 +216,7 @@ func version(rules []Rule) string {
 			approvals = max(approvals, 1)
 		}
 		fields = append(fields, strings.TrimSpace(r.When), string(r.Then), strconv.Itoa(approvals), r.Role,
-			strconv.FormatInt(int64(r.For), 10), until, r.Reason)
+			strconv.FormatInt(int64(r.For), 10), until, r.Reason, strings.Join(r.Not, ","), fmt.Sprint(r.waits()))
 	}
 	h := sha256.New()
 	for _, f := range fields {

@@ -41,6 +41,14 @@ type Rule struct {
 	// Role is what the approving people must hold: approver, finance, operator
 	// or admin. Empty leaves it to the ledger's rule for approvals.
 	Role string `yaml:"role"`
+	// Not are the names of people who may not approve, whatever they hold. Only
+	// for ask and hold.
+	Not []string `yaml:"not"`
+	// RemindAfter, EscalateAfter and HoldAfter are this rule's own times in the
+	// place of those of the configuration's approvals. Zero leaves it to them.
+	RemindAfter   time.Duration `yaml:"remind_after"`
+	EscalateAfter time.Duration `yaml:"escalate_after"`
+	HoldAfter     time.Duration `yaml:"hold_after"`
 	// For is how long hold holds, counted from when the reward came in. Hold
 	// has either For or Until.
 	For time.Duration `yaml:"for"`
@@ -52,6 +60,11 @@ type Rule struct {
 	// Line is where the rule stands in its file; zero when it has none.
 	Line int `yaml:"-"`
 }
+
+// Waits say how long people are waited for.
+type Waits struct{ RemindAfter, EscalateAfter, HoldAfter time.Duration }
+
+func (r Rule) waits() Waits { return Waits{r.RemindAfter, r.EscalateAfter, r.HoldAfter} }
 
 // RuleError is one mistake in one rule.
 type RuleError struct {
@@ -124,10 +137,38 @@ func (r Rule) checkAsking(wrong func(field, message, allowed string)) {
 		wrong("approvals", fmt.Sprintf("%d people cannot be asked", r.Approvals), fmt.Sprintf("1 to %d", MaxApprovals))
 	}
 	switch {
+	case len(r.Not) > 0 && !asks:
+		wrong("not", fmt.Sprintf("%q asks nobody", r.Then), "only with ask and hold")
+	case slices.ContainsFunc(r.Not, func(name string) bool { return strings.TrimSpace(name) == "" }):
+		wrong("not", "holds an empty name", "names of operators")
+	}
+	r.checkWaits(asks, wrong)
+	switch {
 	case r.Role != "" && !asks:
 		wrong("role", fmt.Sprintf("%q asks nobody", r.Then), "only with ask and hold")
 	case r.Role != "" && !slices.Contains(known, r.Role):
 		wrong("role", fmt.Sprintf("%q is not a role that can approve", r.Role)+didYouMean(r.Role, known), strings.Join(known, ", "))
+	}
+}
+
+func (r Rule) checkWaits(asks bool, wrong func(field, message, allowed string)) {
+	times := []struct {
+		field string
+		after time.Duration
+	}{{"remind_after", r.RemindAfter}, {"escalate_after", r.EscalateAfter}, {"hold_after", r.HoldAfter}}
+	before := times[0]
+	for _, t := range times {
+		switch {
+		case t.after != 0 && !asks:
+			wrong(t.field, fmt.Sprintf("%q waits for nobody", r.Then), "only with ask and hold")
+		case t.after < 0:
+			wrong(t.field, "is below zero", "a duration above zero, such as 24h")
+		case t.after != 0 && t.after < before.after:
+			wrong(t.field, "comes before "+before.field, "remind_after, escalate_after and hold_after in this order")
+		}
+		if t.after != 0 {
+			before = t
+		}
 	}
 }
 
@@ -150,7 +191,7 @@ func (r Rule) checkHolding(wrong func(field, message, allowed string)) {
 func (r Rule) result(number int) Result {
 	res := Result{Verdict: r.Then, Role: r.Role, HoldFor: r.For, HoldUntil: r.Until, Rule: "rule " + strconv.Itoa(number)}
 	if r.Then == Ask || r.Then == Hold {
-		res.Approvals = max(r.Approvals, 1)
+		res.Approvals, res.Not, res.Waits = max(r.Approvals, 1), r.Not, r.waits()
 	}
 	res.Reason = ruleName(number, r.Line) + ": " + r.why() + ": " + res.action()
 	return res

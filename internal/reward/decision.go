@@ -47,8 +47,9 @@ type Decision struct {
 }
 
 // Digest names what a person is shown before deciding: reward, quantity,
-// promoter, destination and policy version. When one of them changes, the
-// digest changes, and decisions bound to the old one no longer count.
+// promoter, destination, policy version, and the rule that asks. When one of
+// them changes, the digest changes, and decisions bound to the old one no
+// longer count.
 type Digest string
 
 // Shown is everything that a digest binds.
@@ -58,18 +59,21 @@ type Shown struct {
 	Provider string
 	// PolicyVersion names the rules that asked.
 	PolicyVersion string
+	// Rule is the rule among them: it says how many people are asked, and whom.
+	// A rule may look at what was paid meanwhile, and then another one asks.
+	Rule string
 }
 
 // Digest returns 32 hexadecimal digits. The same Shown gives the same digest
 // in every process and version.
 func (s Shown) Digest() Digest {
 	fields := []string{
-		"rewardflow/digest/1",
+		"rewardflow/digest/2",
 		s.Reward.ID.String(),
 		strconv.FormatInt(s.Reward.Quantity.Amount, 10), string(s.Reward.Quantity.Unit), s.Reward.Quantity.Currency,
 		strconv.FormatInt(s.Reward.Promoter.ID, 10), s.Reward.Promoter.CustID, s.Reward.Promoter.Email,
 		strconv.FormatInt(s.Reward.Campaign.ID, 10),
-		s.Provider, s.PolicyVersion,
+		s.Provider, s.PolicyVersion, s.Rule,
 	}
 	var b strings.Builder
 	for _, f := range fields {

