@@ -11,6 +11,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/payout/manual"
 	"github.com/rewardflow/rewardflow/internal/payout/paypal"
 	"github.com/rewardflow/rewardflow/internal/payout/stripe"
+	"github.com/rewardflow/rewardflow/internal/payout/tremendous"
 	"github.com/rewardflow/rewardflow/internal/payout/webhook"
 )
 
@@ -41,6 +42,8 @@ func newProvider(name string, p config.Provider) (payout.Provider, error) {
 		return stripe.New(stripeConfig(name, p))
 	case config.ProviderPayPal:
 		return paypal.New(paypalConfig(name, p))
+	case config.ProviderTremendous:
+		return tremendous.New(tremendousConfig(name, p))
 	}
 	return nil, fmt.Errorf("provider %q: its type %q is not known", name, p.Type)
 }
@@ -68,5 +71,12 @@ func paypalConfig(name string, p config.Provider) paypal.Config {
 	return paypal.Config{
 		Name: name, ClientID: p.ClientID, ClientSecret: p.ClientSecret.Reveal(), BaseURL: p.BaseURL,
 		UnclaimedCountsAsPaid: p.UnclaimedCountsAsPaid, Timeout: p.Timeout,
+	}
+}
+
+func tremendousConfig(name string, p config.Provider) tremendous.Config {
+	return tremendous.Config{
+		Name: name, APIKey: p.APIKey.Reveal(), BaseURL: p.BaseURL,
+		CampaignID: p.CampaignID, Products: p.Products, FundingSourceID: p.FundingSourceID, Timeout: p.Timeout,
 	}
 }

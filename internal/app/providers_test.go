@@ -9,6 +9,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/config"
 	"github.com/rewardflow/rewardflow/internal/payout/paypal"
 	"github.com/rewardflow/rewardflow/internal/payout/stripe"
+	"github.com/rewardflow/rewardflow/internal/payout/tremendous"
 	"github.com/rewardflow/rewardflow/internal/payout/webhook"
 )
 
@@ -24,6 +25,7 @@ providers:
   billing: {type: stripe, api_key: rk_test_1, credit_value: {USD: 100}, discount_value: {EUR: 1}, timeout: 6s}
   trusting: {type: stripe, api_key: rk_test_2, require_email_match: false}
   payouts: {type: paypal, client_id: id, client_secret: hush, unclaimed_counts_as_paid: true, timeout: 7s}
+  gifts: {type: tremendous, api_key: TEST_1, campaign_id: CAMPAIGN1234, products: [OKMHM2X2OHYV], funding_source_id: FUNDS1234567, timeout: 8s}
   people: {type: manual}
 routes: [{provider: people}]
 `
@@ -40,7 +42,7 @@ func TestProvidersAreBuilt(t *testing.T) {
 
 	built, err := providers(parseEveryProvider(t))
 	require.NoError(t, err)
-	require.Len(t, built, 5)
+	require.Len(t, built, 6)
 	for name, provider := range built {
 		require.Equal(t, name, provider.Name())
 	}
@@ -53,6 +55,8 @@ func TestProvidersAreBuilt(t *testing.T) {
 	require.False(t, built["billing"].Traits().ResendBlind, "Stripe is asked before anything is sent again")
 	require.IsType(t, &paypal.Provider{}, built["payouts"])
 	require.Equal(t, 30*24*time.Hour, built["payouts"].Traits().Window)
+	require.IsType(t, &tremendous.Provider{}, built["gifts"])
+	require.False(t, built["gifts"].Traits().ResendBlind, "Tremendous is asked before anything is sent again")
 }
 
 func TestProvidersGetWhatIsConfigured(t *testing.T) {
@@ -72,6 +76,10 @@ func TestProvidersGetWhatIsConfigured(t *testing.T) {
 		Name: "payouts", ClientID: "id", ClientSecret: "hush", BaseURL: paypal.DefaultBaseURL,
 		UnclaimedCountsAsPaid: true, Timeout: 7 * time.Second,
 	}, paypalConfig("payouts", configured["payouts"]))
+	require.Equal(t, tremendous.Config{
+		Name: "gifts", APIKey: "TEST_1", BaseURL: tremendous.DefaultBaseURL, CampaignID: "CAMPAIGN1234",
+		Products: []string{"OKMHM2X2OHYV"}, FundingSourceID: "FUNDS1234567", Timeout: 8 * time.Second,
+	}, tremendousConfig("gifts", configured["gifts"]))
 }
 
 func TestProvidersThatCannotBeBuilt(t *testing.T) {
@@ -82,10 +90,12 @@ func TestProvidersThatCannotBeBuilt(t *testing.T) {
 		"two":   {Type: config.ProviderPayPal, ClientID: "id"},
 		"three": {Type: "gold"},
 		"four":  {Type: config.ProviderManual},
+		"five":  {Type: config.ProviderTremendous, APIKey: "s3cret"},
 	}})
 	require.ErrorContains(t, err, `provider "one": api_key`)
 	require.ErrorContains(t, err, `provider "two": client_secret`)
 	require.ErrorContains(t, err, `provider "three": its type "gold" is not known`)
+	require.ErrorContains(t, err, `provider "five": campaign_id`)
 	require.NotContains(t, err.Error(), "four")
 	require.NotContains(t, err.Error(), "s3cret")
 }

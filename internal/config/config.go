@@ -70,10 +70,11 @@ type FirstPromoter struct {
 
 // The provider types that are supported.
 const (
-	ProviderWebhook = "webhook"
-	ProviderManual  = "manual"
-	ProviderStripe  = "stripe"
-	ProviderPayPal  = "paypal"
+	ProviderWebhook    = "webhook"
+	ProviderManual     = "manual"
+	ProviderStripe     = "stripe"
+	ProviderPayPal     = "paypal"
+	ProviderTremendous = "tremendous"
 )
 
 // Provider is one configured provider. The keys that its type does not have
@@ -88,9 +89,9 @@ type Provider struct {
 	AllowPrivateNetworks bool     `yaml:"allow_private_networks"`
 
 	// BaseURL is the API of a stripe or paypal provider: scheme and host,
-	// without a slash at its end.
+	// without a slash at its end. That of a tremendous provider has a path.
 	BaseURL string `yaml:"base_url"`
-	// APIKey is a restricted or secret key of Stripe.
+	// APIKey is a restricted or secret key of Stripe, or a key of Tremendous.
 	APIKey Secret `yaml:"api_key"`
 	// RequireEmailMatch declines a customer of Stripe whose e-mail address is
 	// not the promoter's. It is true where the file says nothing.
@@ -107,6 +108,13 @@ type Provider struct {
 	// UnclaimedCountsAsPaid takes a payout as delivered before the receiver has
 	// claimed it at PayPal.
 	UnclaimedCountsAsPaid bool `yaml:"unclaimed_counts_as_paid"`
+
+	// CampaignID and Products say what the receiver of a reward of Tremendous
+	// can choose from: one of them at least. FundingSourceID is what pays for
+	// it, "balance" where the file says nothing.
+	CampaignID      string   `yaml:"campaign_id"`
+	Products        []string `yaml:"products"`
+	FundingSourceID string   `yaml:"funding_source_id"`
 
 	// Timeout bounds one call: above zero and at most 14 s, and zero for a
 	// manual provider, which makes none.

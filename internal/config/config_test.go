@@ -75,6 +75,7 @@ func TestExampleLoads(t *testing.T) {
 		"FIRSTPROMOTER_API_KEY": "k", "FIRSTPROMOTER_WEBHOOK_SECRET": webhookSecret,
 		"TEAM_SECRET": signingKey, "CRM_SECRET": signingKey, "SLACK_URL": "https://hooks.slack.com/services/T0/B0/xyz",
 		"STRIPE_API_KEY": "rk_test_1", "PAYPAL_CLIENT_ID": "id", "PAYPAL_CLIENT_SECRET": "hush",
+		"TREMENDOUS_API_KEY": "TEST_1",
 	}
 	cfg, err := config.Load(examplePath, env.lookup, env.environ()...)
 	require.NoError(t, err)
@@ -91,6 +92,10 @@ func TestExampleLoads(t *testing.T) {
 	require.Equal(t, config.Provider{
 		Type: config.ProviderPayPal, ClientID: "id", ClientSecret: "hush", BaseURL: "https://api-m.paypal.com", Timeout: 10 * time.Second,
 	}, cfg.Providers["payouts"])
+	require.Equal(t, config.Provider{
+		Type: config.ProviderTremendous, APIKey: "TEST_1", BaseURL: "https://api.tremendous.com/api/v2", CampaignID: "CAMPAIGN1234",
+		Products: []string{}, FundingSourceID: "balance", Timeout: 10 * time.Second,
+	}, cfg.Providers["gifts"])
 	require.Equal(t, config.Route{Unit: reward.Cash, Currency: "USD", Provider: "payouts"}, cfg.Routes[2])
 	rule := cfg.Policy[2]
 	require.Contains(t, strings.Split(read(t, examplePath), "\n")[rule.Line-1], "- when: amount > 10000")

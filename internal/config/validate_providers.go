@@ -15,9 +15,13 @@ import (
 
 // Where the providers of these types are, unless base_url says otherwise.
 const (
-	stripeURL = "https://api.stripe.com"
-	paypalURL = "https://api-m.paypal.com"
+	stripeURL     = "https://api.stripe.com"
+	paypalURL     = "https://api-m.paypal.com"
+	tremendousURL = "https://api.tremendous.com/api/v2"
 )
+
+// tremendousBalance is the funding source that every account at Tremendous has.
+const tremendousBalance = "balance"
 
 // maxTimeout lets a call end before the activity around it does, which has 15
 // seconds: an attempt that the activity cut off could not say what happened.
@@ -25,7 +29,7 @@ const maxTimeout = 14 * time.Second
 
 // providerTypes returns the supported types.
 func providerTypes() []string {
-	return []string{ProviderWebhook, ProviderManual, ProviderStripe, ProviderPayPal}
+	return []string{ProviderWebhook, ProviderManual, ProviderStripe, ProviderPayPal, ProviderTremendous}
 }
 
 // providerKeys returns the keys that a type of provider has besides its type.
@@ -37,6 +41,8 @@ func providerKeys(kind string) []string {
 		return []string{"api_key", "base_url", "require_email_match", "credit_value", "discount_value", "timeout"}
 	case ProviderPayPal:
 		return []string{"client_id", "client_secret", "base_url", "unclaimed_counts_as_paid", "timeout"}
+	case ProviderTremendous:
+		return []string{"api_key", "base_url", "campaign_id", "products", "funding_source_id", "timeout"}
 	}
 	return nil
 }
@@ -50,8 +56,13 @@ func (p Provider) complete(given func(name string) bool) Provider {
 	if p.Type == ProviderStripe && !given("require_email_match") {
 		p.RequireEmailMatch = true
 	}
+	if p.Type == ProviderTremendous && !given("funding_source_id") {
+		p.FundingSourceID = tremendousBalance
+	}
 	if !given("base_url") {
-		p.BaseURL = map[string]string{ProviderStripe: stripeURL, ProviderPayPal: paypalURL}[p.Type]
+		p.BaseURL = map[string]string{
+			ProviderStripe: stripeURL, ProviderPayPal: paypalURL, ProviderTremendous: tremendousURL,
+		}[p.Type]
 	}
 	p.BaseURL = strings.TrimRight(p.BaseURL, "/")
 	return p
@@ -71,11 +82,6 @@ func (c *Config) validateProviders(d *decoder) {
 }
 
 func (d *decoder) checkProvider(key string, p Provider) {
-	if p.Type == "tremendous" {
-		d.forget(key)
-		d.mistake(key+".type", p.Type+" is not supported yet", strings.Join(providerTypes(), ", "))
-		return
-	}
 	if !d.oneOf(key+".type", p.Type, providerTypes()) {
 		return
 	}
@@ -96,19 +102,12 @@ func (d *decoder) checkProvider(key string, p Provider) {
 		d.checkPayPalCredential(key+".client_id", p.ClientID)
 		d.checkPayPalCredential(key+".client_secret", p.ClientSecret.Reveal())
 		d.checkAPI(key+".base_url", p.BaseURL, paypalURL)
+	case ProviderTremendous:
+		d.checkTremendous(key, p)
 	case ProviderManual:
 		return
 	}
 	d.checkTimeout(key+".timeout", p.Timeout)
-}
-
-// forget drops the unknown keys of a provider that is not supported: their
-// names would be right once it is.
-func (d *decoder) forget(key string) {
-	d.problems = slices.DeleteFunc(d.problems, func(p Problem) bool {
-		return strings.HasPrefix(p.Key, key+".") && strings.HasPrefix(p.Message, unknownKeyMessage)
-	})
-	d.unreadable = min(d.unreadable, len(d.problems))
 }
 
 // checkProviderKeys refuses the keys that only other types have.
@@ -137,18 +136,33 @@ func (d *decoder) checkTimeout(key string, timeout time.Duration) {
 	}
 }
 
-// checkAPI checks the base URL of a provider with one API. No message repeats
-// it.
+// checkAPI checks the base URL of a provider with one API, which has a path
+// where the usual one has. No message repeats it.
 func (d *decoder) checkAPI(key, text, usual string) {
-	message := checkBaseURL(text)
-	if message == "" {
-		if u, err := url.Parse(text); err != nil || u.Path != "" {
-			message = "has a path"
-		}
+	message, parts := checkBaseURL(text), "scheme and host"
+	hasPath, wantsPath := pathOf(text) != "", pathOf(usual) != ""
+	if wantsPath {
+		parts = "scheme, host and path"
+	}
+	switch {
+	case message != "":
+	case hasPath && !wantsPath:
+		message = "has a path"
+	case !hasPath && wantsPath:
+		message = "has no path"
 	}
 	if message != "" {
-		d.mistake(key, message, "scheme and host, such as "+usual+"; http only to a loopback address")
+		d.mistake(key, message, parts+", such as "+usual+"; http only to a loopback address")
 	}
+}
+
+// pathOf returns the path of a URL, which is empty where it cannot be read.
+func pathOf(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return u.Path
 }
 
 // checkStripeKey knows the prefixes of Stripe's keys
@@ -175,6 +189,37 @@ func (d *decoder) checkPayPalCredential(key, text string) {
 		d.mistake(key, "is missing", allowed)
 	case !regexp.MustCompile(`^[!-9;-~]+$`).MatchString(text):
 		d.mistake(key, "holds a space, a colon or a character beyond ASCII", allowed)
+	}
+}
+
+// checkTremendous checks what Tremendous takes for a key and for its IDs
+// (https://developers.tremendous.com/reference/create-order).
+func (d *decoder) checkTremendous(key string, p Provider) {
+	const (
+		allowedKey = "as Tremendous's dashboard shows it under Team settings, Developers"
+		allowedID  = "an ID as Tremendous's dashboard or API shows it: 4 to 20 of A-Z and 0-9"
+	)
+	switch text := p.APIKey.Reveal(); {
+	case text == "":
+		d.mistake(key+".api_key", "is missing", allowedKey)
+	case !regexp.MustCompile(`^[!-~]+$`).MatchString(text):
+		d.mistake(key+".api_key", "holds a space or a character beyond ASCII", allowedKey)
+	}
+	d.checkAPI(key+".base_url", p.BaseURL, tremendousURL)
+	id := regexp.MustCompile(`^[A-Z0-9]{4,20}$`)
+	switch {
+	case p.CampaignID == "" && len(p.Products) == 0:
+		d.mistake(key+".campaign_id", "is missing, and so is products: one of them says what the receiver can choose from", allowedID)
+	case p.CampaignID != "" && !id.MatchString(p.CampaignID):
+		d.mistake(key+".campaign_id", "is not an ID of Tremendous", allowedID)
+	}
+	for i, product := range p.Products {
+		if !id.MatchString(product) {
+			d.mistake(itemKey(key+".products", i), "is not an ID of Tremendous", allowedID)
+		}
+	}
+	if p.FundingSourceID != tremendousBalance && !id.MatchString(p.FundingSourceID) {
+		d.mistake(key+".funding_source_id", "is not an ID of Tremendous", tremendousBalance+", or "+allowedID)
 	}
 }
 
