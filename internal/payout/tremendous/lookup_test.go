@@ -139,7 +139,6 @@ func TestAnOrderThatIsNotOursProvesNothing(t *testing.T) {
 		"a long amount":     listed(strings.Replace(whole, `12.5,"curr`, strings.Repeat("1", 1000)+`,"curr`, 1)),
 		"no amount":         listed(strings.Replace(whole, `"denomination":12.5,`, ``, 1)),
 		"another currency":  listed(strings.Replace(whole, `"USD"`, `"EUR"`, 1)),
-		"another receiver":  listed(strings.Replace(whole, email, "x@example.com", 1)),
 		"two rewards":       listed(strings.Replace(whole, `"rewards":[`, `"rewards":[`+rewardOf("SUCCEEDED")+`,`, 1)),
 		"no rewards":        listed(strings.Replace(whole, rewardOf("SUCCEEDED"), ``, 1)),
 		"cut off":           listed(whole)[:200],
@@ -152,6 +151,18 @@ func TestAnOrderThatIsNotOursProvesNothing(t *testing.T) {
 	require.Equal(t, payout.FoundSettled, lookup(t, newStub(t, http.StatusOK, beside), orderID).Answer, "ours is told from others by its key")
 	single := strings.Replace(whole, `"rewards":[`+rewardOf("SUCCEEDED")+`]`, `"reward":`+rewardOf("SUCCEEDED"), 1)
 	require.Equal(t, payout.FoundSettled, lookup(t, newStub(t, http.StatusOK, listed(single)), orderID).Answer, "older lists have one reward")
+}
+
+// The dashboard of Tremendous lets a person correct the address of an order that
+// was accepted.
+func TestTheReceiverIsComparedUntilTheOrderIsAccepted(t *testing.T) {
+	t.Parallel()
+
+	body := listed(strings.Replace(document("EXECUTED", "SUCCEEDED"), email, "corrected@example.com", 1))
+	found := lookup(t, newStub(t, http.StatusOK, body), "")
+	require.Equal(t, payout.CannotTell, found.Answer)
+	require.Contains(t, found.Detail, "goes to another email address")
+	require.Equal(t, payout.FoundSettled, lookup(t, newStub(t, http.StatusOK, body), orderID).Answer)
 }
 
 func TestALookupIsOneGetByTheKey(t *testing.T) {

@@ -110,6 +110,11 @@ func (o order) identify(want frozen, reference string) payout.Finding {
 	if reference != "" && o.ID != reference {
 		return cannotTell("Tremendous has another order under this key than the one that it accepted: look at it there before anything else")
 	}
+	if reference != "" {
+		// It was compared when it was accepted, and a person may have corrected
+		// the address at Tremendous since.
+		want.email = ""
+	}
 	if words := o.mismatch(want); words != "" {
 		return cannotTell(words + ": look at it there before anything else")
 	}
@@ -128,8 +133,8 @@ func (o order) sent() []sentReward {
 	return o.Rewards
 }
 
-// mismatch says in words why the order is not the one that was sent. What the
-// order does not show is no difference: nothing is concluded from it either.
+// mismatch says in words why the order is not the one that was sent. What one
+// of the two does not show is no difference.
 func (o order) mismatch(want frozen) string {
 	rewards := o.sent()
 	if len(rewards) == 0 {
@@ -144,7 +149,7 @@ func (o order) mismatch(want frozen) string {
 		return "the order that Tremendous has under this key has another currency than this payout"
 	case !sameNumber(there.Value.Denomination, want.value.Denomination):
 		return "the order that Tremendous has under this key has another amount than this payout"
-	case there.Recipient.Email != "" && !strings.EqualFold(there.Recipient.Email, want.email):
+	case there.Recipient.Email != "" && want.email != "" && !strings.EqualFold(there.Recipient.Email, want.email):
 		return "the order that Tremendous has under this key goes to another email address than this payout"
 	}
 	return ""
