@@ -209,7 +209,7 @@ func TestTraits(t *testing.T) {
 
 	traits := newProvider(t, config("")).Traits()
 	require.Equal(t, payout.Traits{
-		Window: 7 * 24 * time.Hour, Margin: 24 * time.Hour, SettleDelay: time.Minute, PollEvery: 30 * time.Second,
+		Window: 7 * 24 * time.Hour, Margin: 24 * time.Hour, SettleDelay: time.Minute, PollEvery: 30 * time.Second, WatchFor: 33 * 24 * time.Hour,
 	}, traits)
 	sent := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	require.True(t, traits.MayResend(sent, sent.Add(6*24*time.Hour-time.Second)))

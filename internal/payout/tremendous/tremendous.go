@@ -37,6 +37,10 @@ const (
 	settleDelay = time.Minute
 	// pollEvery lets the email go out, which happens after the answer.
 	pollEvery = 30 * time.Second
+	// watchFor is how long a reward that was delivered may be cancelled or
+	// refunded and is asked about: after 1, 2, 4, 8, 16 and 32 days. Tremendous
+	// documents the cancellation, and no end of it.
+	watchFor = 33 * 24 * time.Hour
 )
 
 // ordersPath, below the base URL, takes new orders and lists those there are.
@@ -117,7 +121,7 @@ func (p *Provider) Name() string { return p.name }
 // Traits implements payout.Provider. Nothing is sent again without a look-up
 // that found nothing.
 func (p *Provider) Traits() payout.Traits {
-	return payout.Traits{Window: window, Margin: margin, SettleDelay: settleDelay, PollEvery: pollEvery}
+	return payout.Traits{Window: window, Margin: margin, SettleDelay: settleDelay, PollEvery: pollEvery, WatchFor: watchFor}
 }
 
 // Send implements payout.Provider: one POST of the frozen body.
