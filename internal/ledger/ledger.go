@@ -26,6 +26,7 @@ type Ledger interface {
 	History
 	Closing
 	Brake
+	Statement
 	// Ping reports whether the inbox can commit, by a write that leaves no trace.
 	Ping(ctx context.Context) error
 	Close() error

@@ -35,6 +35,8 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Ledg
 		"watch":     watchChecks(),
 		"past":      pastChecks(),
 		"closing":   closingChecks(),
+		"statement": statementChecks(),
+		"entries":   entryChecks(),
 		"races":     raceChecks(),
 		"model":     modelChecks(),
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+
+	"github.com/rewardflow/rewardflow/internal/ledger"
 )
 
 // Exec runs one statement within an operation of the writer.
@@ -30,3 +32,17 @@ const MaxQueued = maxQueued
 
 // CommitFault classifies an error of COMMIT that says nothing.
 func CommitFault() error { return classifyCommit("ledger.test", errors.New("connection reset")) }
+
+// StatementPlan returns the query of a page of a statement, and how SQLite
+// carries it out.
+func (l *Ledger) StatementPlan(ctx context.Context, f ledger.PayoutFilter, after ledger.PayoutCursor) (string, []string, error) {
+	query, args := statementPage(f, after, maxLimit)
+	rows, err := l.readers.QueryContext(ctx, `EXPLAIN QUERY PLAN `+query, args...)
+	plan, err := collect(rows, err, func(row scanner) (string, error) {
+		var id, parent, unused int
+		var detail string
+		err := row.Scan(&id, &parent, &unused, &detail)
+		return detail, err
+	})
+	return query, plan, err
+}
