@@ -39,6 +39,8 @@ func surface() map[string][]string {
 		"GET /api/v1/approvals":             everybody,
 		"GET /api/v1/brake":                 everybody,
 		"PUT /api/v1/brake":                 {"operator", "admin"},
+		"GET /api/v1/payouts":               everybody,
+		"GET /api/v1/payouts/totals":        everybody,
 		"GET /api/v1/summary":               everybody,
 		"GET /api/v1/rewards/:id/policy":    everybody,
 

@@ -99,6 +99,7 @@ type Ledger interface {
 	approvalReader
 	resolutionReader
 	brakeSwitch
+	statementReader
 	summaryReader
 	inboxProbe
 }

@@ -34,6 +34,8 @@ type ledgerDouble struct {
 	resolutions []reward.Resolution
 	payout      func(id reward.ID) (ledger.Payout, error)
 	summary     func() ([]ledger.Total, []ledger.PaidTotal, error)
+	entries     func(f ledger.PayoutFilter, after ledger.PayoutCursor, limit int) ([]ledger.Entry, error)
+	totals      func(f ledger.PayoutFilter) ([]ledger.PayoutTotal, error)
 	brakes      func() ([]ledger.BrakeState, error)
 	setBrake    func(s ledger.BrakeState) error
 	ping        func(ctx context.Context) error
@@ -96,6 +98,22 @@ func (d *ledgerDouble) Summary(context.Context) ([]ledger.Total, []ledger.PaidTo
 		return nil, nil, nil
 	}
 	return d.summary()
+}
+
+func (d *ledgerDouble) ListPayouts(
+	_ context.Context, f ledger.PayoutFilter, after ledger.PayoutCursor, limit int,
+) ([]ledger.Entry, error) {
+	if d.entries == nil {
+		return nil, nil
+	}
+	return d.entries(f, after, limit)
+}
+
+func (d *ledgerDouble) PayoutTotals(_ context.Context, f ledger.PayoutFilter) ([]ledger.PayoutTotal, error) {
+	if d.totals == nil {
+		return nil, nil
+	}
+	return d.totals(f)
 }
 
 func (d *ledgerDouble) Brakes(context.Context) ([]ledger.BrakeState, error) {

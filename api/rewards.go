@@ -177,16 +177,24 @@ func allStatuses() string {
 
 // pageOf reads where a page starts, and how long it is at most.
 func pageOf(c *gin.Context) (ledger.Cursor, int, error) {
-	limit := defaultLimit
-	if l := c.Query("limit"); l != "" {
-		n, err := strconv.Atoi(l)
-		if err != nil || n < 1 || n > maxLimit {
-			return ledger.Cursor{}, 0, invalid(fmt.Sprintf(`the query parameter "limit" is not a whole number from 1 to %d`, maxLimit))
-		}
-		limit = n
+	limit, err := limitOf(c)
+	if err != nil {
+		return ledger.Cursor{}, 0, err
 	}
 	cursor, err := parseCursor(c.Query("cursor"))
 	return cursor, limit, err
+}
+
+func limitOf(c *gin.Context) (int, error) {
+	l := c.Query("limit")
+	if l == "" {
+		return defaultLimit, nil
+	}
+	n, err := strconv.Atoi(l)
+	if err != nil || n < 1 || n > maxLimit {
+		return 0, invalid(fmt.Sprintf(`the query parameter "limit" is not a whole number from 1 to %d`, maxLimit))
+	}
+	return n, nil
 }
 
 // cursorAfter names the place behind a reward in the list. It is opaque to
@@ -200,19 +208,27 @@ func parseCursor(s string) (ledger.Cursor, error) {
 	if s == "" {
 		return ledger.Cursor{}, nil
 	}
-	unusable := invalid(`the query parameter "cursor" is not one that a page named as its next`)
 	place, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {
-		return ledger.Cursor{}, unusable
+		return ledger.Cursor{}, unusableCursor()
 	}
-	at, number, _ := strings.Cut(string(place), ".")
+	return parsePlace(string(place))
+}
+
+// parsePlace reads milliseconds and ID.
+func parsePlace(place string) (ledger.Cursor, error) {
+	at, number, _ := strings.Cut(place, ".")
 	millis, err := strconv.ParseInt(at, 10, 64)
 	if err != nil {
-		return ledger.Cursor{}, unusable
+		return ledger.Cursor{}, unusableCursor()
 	}
 	id, err := reward.ParseID(number)
 	if err != nil {
-		return ledger.Cursor{}, unusable
+		return ledger.Cursor{}, unusableCursor()
 	}
 	return ledger.Cursor{ReceivedAt: time.UnixMilli(millis).UTC(), ID: id}, nil
+}
+
+func unusableCursor() error {
+	return invalid(`the query parameter "cursor" is not one that a page named as its next`)
 }

@@ -54,6 +54,7 @@ func newRoutes(cfg Config, deps Deps, m *metrics, document []byte) []route {
 	decisions := &decisionHandler{desk: deps.Desk, metrics: m, now: cfg.Now}
 	resolutions := &resolutionHandler{desk: deps.Desk, ledger: deps.Ledger, providers: known, now: cfg.Now}
 	brake := &brakeHandler{ledger: deps.Ledger, desk: deps.Desk, caps: cfg.Caps, providers: known, now: cfg.Now}
+	payouts := &payoutsHandler{ledger: deps.Ledger}
 	summary := &summaryHandler{ledger: deps.Ledger}
 	health := newHealthHandler(cfg, deps)
 
@@ -68,6 +69,8 @@ func newRoutes(cfg Config, deps Deps, m *metrics, document []byte) []route {
 		{http.MethodPost, "/api/v1/rewards/:id/decision", decides, decisions.decide},
 		{http.MethodPost, "/api/v1/rewards/:id/resolve", operates, resolutions.resolve},
 		{http.MethodGet, "/api/v1/approvals", reads, approvals.list},
+		{http.MethodGet, "/api/v1/payouts", reads, payouts.list},
+		{http.MethodGet, "/api/v1/payouts/totals", reads, payouts.totals},
 		{http.MethodGet, "/api/v1/brake", reads, brake.show},
 		{http.MethodPut, "/api/v1/brake", operates, brake.set},
 		{http.MethodGet, "/api/v1/summary", reads, summary.show},
