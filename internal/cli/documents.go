@@ -104,6 +104,7 @@ type resolutionDocument struct {
 	Evidence  string        `json:"evidence"`
 	Comment   string        `json:"comment"`
 	By        string        `json:"by"`
+	Verified  bool          `json:"verified"`
 	At        time.Time     `json:"at"`
 }
 
