@@ -133,6 +133,8 @@ func onlyApprovalsThatCountAreShown(t *testing.T, b *bundle) {
 	again := assessment(7, reward.AwaitingApproval)
 	again.Digest, again.Approvals = "digest-2", 1
 	require.NoError(t, b.Assess(b.ctx, again, "policy"))
+	wrong.ID, wrong.By, wrong.Digest, wrong.Roles = "d4", "heidi", "digest-2", []string{"operator"}
+	require.False(t, b.decide(t, wrong).Approved)
 	anew := decision("d3", 7)
 	anew.By, anew.Digest = "grace", "digest-2"
 	require.True(t, b.decide(t, anew).Approved)

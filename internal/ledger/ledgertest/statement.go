@@ -155,6 +155,11 @@ func statesAreSelectedAsAsked(t *testing.T, b *bundle) {
 		}
 	}
 	require.Equal(t, []ledger.Money{ledger.MoneyMayHaveLeft, ledger.MoneyStayed}, reserved)
+
+	b.claim(t, id["in doubt"]) // It is submitting now, as another is that is in no doubt.
+	totals, err = b.PayoutTotals(b.ctx, everything())
+	require.NoError(t, err)
+	requireSums(t, b.statement(t, everything()), totals)
 }
 
 func blindDoubtMayHaveLeft(t *testing.T, b *bundle) {
@@ -214,7 +219,7 @@ func statementPagesJoinUp(t *testing.T, b *bundle) {
 	for limit := 1; limit <= len(want)+1; limit++ {
 		var got []reward.ID
 		var after ledger.PayoutCursor
-		for {
+		for range len(want) + 1 {
 			page, err := b.ListPayouts(b.ctx, ledger.PayoutFilter{}, after, limit)
 			require.NoError(t, err)
 			require.LessOrEqual(t, len(page), limit)

@@ -33,16 +33,18 @@ const MaxQueued = maxQueued
 // CommitFault classifies an error of COMMIT that says nothing.
 func CommitFault() error { return classifyCommit("ledger.test", errors.New("connection reset")) }
 
-// StatementPlan returns the query of a page of a statement, and how SQLite
-// carries it out.
-func (l *Ledger) StatementPlan(ctx context.Context, f ledger.PayoutFilter, after ledger.PayoutCursor) (string, []string, error) {
-	query, args := statementPage(f, after, maxLimit)
+// StatementPlan returns the query of a page of a statement, its arguments, and
+// how SQLite carries it out.
+func (l *Ledger) StatementPlan(
+	ctx context.Context, f ledger.PayoutFilter, after ledger.PayoutCursor,
+) (query string, args []any, plan []string, err error) {
+	query, args = statementPage(f, after, maxLimit)
 	rows, err := l.readers.QueryContext(ctx, `EXPLAIN QUERY PLAN `+query, args...)
-	plan, err := collect(rows, err, func(row scanner) (string, error) {
+	plan, err = collect(rows, err, func(row scanner) (string, error) {
 		var id, parent, unused int
 		var detail string
 		err := row.Scan(&id, &parent, &unused, &detail)
 		return detail, err
 	})
-	return query, plan, err
+	return query, args, plan, err
 }

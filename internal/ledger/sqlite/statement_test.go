@@ -34,9 +34,12 @@ func TestStatementIsReadOffItsIndex(t *testing.T) {
 		"the next page": {month, ledger.PayoutCursor{At: may(2), RewardID: 7}},
 		"narrow":        {filter: narrow},
 	} {
-		query, plan, err := l.StatementPlan(t.Context(), c.filter, c.after)
+		query, args, plan, err := l.StatementPlan(t.Context(), c.filter, c.after)
 		require.NoError(t, err)
-		require.LessOrEqual(t, strings.Count(query, ">= ?"), 1, "SQLite seeks to one lower bound only: it must be the nearest")
+		require.LessOrEqual(t, strings.Count(query, ">= ?"), 1, "SQLite seeks to one lower bound only")
+		if c.after.RewardID != 0 {
+			require.Equal(t, c.after.At.UnixMilli(), args[0], "and it is the cursor's")
+		}
 		require.Len(t, plan, 3, name)
 		require.Contains(t, plan[0], "p USING INDEX payouts_statement", name)
 		require.Equal(t, !c.filter.From.IsZero(), strings.Contains(plan[0], "(<expr>>?"), "%s: %s", name, plan[0])
