@@ -36,6 +36,8 @@ type house struct {
 	// rule is asked instead of ruling where it is set.
 	rule func(c activities.Case) activities.Ruling
 	cfg  activities.Config
+	// wrap may put something between the activities and the ledger.
+	wrap func(activities.Ledger) activities.Ledger
 	// due counts what is still to happen in a test.
 	due int
 }
@@ -50,6 +52,7 @@ func newHouse(t *testing.T) *house {
 		provider: &provider{name: "team", effects: map[string]int{}},
 		ruling:   activities.Ruling{Provider: "team", Verdict: activities.VerdictPay, Rule: "rule 1", PolicyVersion: "p-1", Reason: "rule 1: pay"},
 		cfg:      activities.Config{AcceptUnverified: true},
+		wrap:     func(l activities.Ledger) activities.Ledger { return l },
 	}
 	h.env.SetTestTimeout(time.Minute)
 	l, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{Now: h.env.Now})
@@ -106,7 +109,7 @@ func (h *house) Rule(c activities.Case) activities.Ruling {
 func (h *house) run() workflows.FulfilmentResult {
 	h.t.Helper()
 	acts, err := activities.New(h.cfg, activities.Deps{
-		Ledger: h.ledger, FirstPromoter: h.fp, Judge: h, Now: h.env.Now,
+		Ledger: h.wrap(h.ledger), FirstPromoter: h.fp, Judge: h, Now: h.env.Now,
 		Providers: map[string]payout.Provider{"team": h.provider},
 	})
 	require.NoError(h.t, err)
@@ -193,6 +196,8 @@ type firstPromoter struct {
 	// readFaults and writeFaults are what the next calls meet.
 	readFaults  []error
 	writeFaults []writeFault
+	// called hears of every call with its context; nil hears nothing.
+	called func(context.Context)
 }
 
 // writeFault is an answer to a call, with or without its effect.
@@ -216,9 +221,12 @@ func (f *firstPromoter) Owed(_ context.Context, promoterID int64, id reward.ID) 
 	return owed, nil
 }
 
-func (f *firstPromoter) Complete(_ context.Context, id reward.ID) error {
+func (f *firstPromoter) Complete(ctx context.Context, id reward.ID) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.called != nil {
+		f.called(ctx)
+	}
 	var next writeFault
 	if len(f.writeFaults) > 0 {
 		next = f.writeFaults[0]
@@ -254,6 +262,8 @@ type provider struct {
 	next []answer
 	// findings are the answers to the next look-ups; then it looks.
 	findings []payout.Finding
+	// called hears of every send and look-up with its context; nil hears nothing.
+	called func(context.Context)
 }
 
 // answer is an outcome, with or without its effect.
@@ -269,9 +279,12 @@ func (p *provider) Prepare(_ context.Context, o payout.Order) (payout.Request, e
 	return payout.Request{Key: o.Key, Destination: p.name, Body: []byte(o.Key)}, nil
 }
 
-func (p *provider) Send(_ context.Context, req payout.Request) payout.Outcome {
+func (p *provider) Send(ctx context.Context, req payout.Request) payout.Outcome {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.called != nil {
+		p.called(ctx)
+	}
 	p.sends++
 	if len(p.next) > 0 {
 		a := p.next[0]
@@ -285,9 +298,12 @@ func (p *provider) Send(_ context.Context, req payout.Request) payout.Outcome {
 	return payout.Outcome{Class: payout.ClassAccepted, Settled: true, Reference: "ref-" + req.Key}
 }
 
-func (p *provider) Lookup(_ context.Context, req payout.Request) payout.Finding {
+func (p *provider) Lookup(ctx context.Context, req payout.Request) payout.Finding {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.called != nil {
+		p.called(ctx)
+	}
 	if len(p.findings) > 0 {
 		f := p.findings[0]
 		p.findings = p.findings[1:]

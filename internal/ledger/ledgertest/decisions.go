@@ -19,6 +19,7 @@ func decisionChecks() []check {
 		{"IDOfAnotherRewardIsAConflict", decisionIDOfAnotherReward},
 		{"UnverifiedMayOmitTheDigest", unverifiedMayOmitTheDigest},
 		{"TwoApprovalsOfTwoPeople", twoApprovalsOfTwoPeople},
+		{"SilenceApprovesNothing", silenceApprovesNothing},
 		{"OneRejectEndsIt", oneRejectEndsIt},
 		{"NewDigestCountsAnew", newDigestCountsAnew},
 		{"SettledMatterIsClosed", settledMatterIsClosed},
@@ -174,6 +175,17 @@ func twoApprovalsOfTwoPeople(t *testing.T, b *bundle) {
 	now, err := b.TallyOf(b.ctx, 7)
 	require.NoError(t, err)
 	require.Equal(t, ledger.Tally{Approvals: 2, Needed: 2, Approved: true}, now)
+}
+
+func silenceApprovesNothing(t *testing.T, b *bundle) {
+	for i, status := range []reward.Status{reward.AwaitingApproval, reward.Held, reward.Approved, reward.Attention} {
+		id := reward.ID(i + 1)
+		b.accept(t, pending(id, 1))
+		require.NoError(t, b.Assess(b.ctx, assessment(id, status), "policy"))
+		tally, err := b.TallyOf(b.ctx, id)
+		require.NoError(t, err)
+		require.False(t, tally.Approved, "%s, though the policy names no number of people", status)
+	}
 }
 
 func oneRejectEndsIt(t *testing.T, b *bundle) {

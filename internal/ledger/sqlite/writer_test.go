@@ -181,6 +181,25 @@ func TestFullDisk(t *testing.T) {
 	require.NoError(t, l.Ping(t.Context()), "there is room again")
 }
 
+// A batch that cannot be committed is told to everybody who has a part in it,
+// and to nobody before.
+func TestACommitThatFailsIsNoSuccess(t *testing.T) {
+	t.Parallel()
+
+	l := open(t, filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+	err := l.Write(t.Context(), func(exec sqlite.Exec) error {
+		return errors.Join(
+			exec(`PRAGMA defer_foreign_keys = ON`), // The missing row is missed at COMMIT only.
+			exec(`INSERT INTO deliveries (inbox_id, reward_id, at, answer, duplicate) VALUES (77, 0, 0, 202, 0)`),
+			exec(`INSERT INTO ping (at) VALUES (1)`),
+		)
+	})
+	require.Equal(t, fault.Ambiguous, fault.KindOf(err))
+	require.Contains(t, fault.Message(err), "the commit failed")
+	require.Zero(t, pings(t, l))
+	require.NoError(t, l.Ping(t.Context()), "the next batch is its own")
+}
+
 // manyNumbers is a JSON array that fills more than one page.
 func manyNumbers() string {
 	out := []byte{'['}

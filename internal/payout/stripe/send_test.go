@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,8 +78,14 @@ func TestEveryDocumentedAnswerHasItsClass(t *testing.T) {
 	t.Parallel()
 
 	for _, c := range documentedAnswers() {
-		p := serve(t, answering(c.status, c.body, c.header))
+		var calls atomic.Int64
+		answer := answering(c.status, c.body, c.header)
+		p := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			calls.Add(1)
+			answer.ServeHTTP(w, r)
+		}))
 		out := p.Send(t.Context(), creditRequest())
+		require.EqualValues(t, 1, calls.Load(), "%d %s: it is said once", c.status, c.body)
 		require.Equal(t, c.class, out.Class, "%d %s: %s", c.status, c.body, out.Detail)
 		require.Equal(t, c.kind, out.Kind, "%d %s", c.status, c.body)
 		require.Equal(t, c.class == payout.ClassAccepted, out.Settled)

@@ -1,0 +1,96 @@
+package workflows_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/rewardflow/rewardflow/activities"
+	"github.com/rewardflow/rewardflow/internal/fault"
+	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/payout"
+	"github.com/rewardflow/rewardflow/internal/reward"
+)
+
+// deafOnce cannot take in what the first attempt came to, as a database that
+// is away at that moment.
+type deafOnce struct {
+	activities.Ledger
+	once sync.Once
+}
+
+func (l *deafOnce) Finish(ctx context.Context, a ledger.Attempt, out payout.Outcome) (p ledger.Payout, err error) {
+	l.once.Do(func() { err = fault.New(fault.Unavailable, "fake", "the ledger is away") })
+	if err != nil {
+		return p, err
+	}
+	return l.Ledger.Finish(ctx, a, out)
+}
+
+// An activity that sent money and failed is not run again by Temporal, whatever
+// the failure: the workflow looks up what became of the money.
+func TestSendingHasOneAttempt(t *testing.T) {
+	t.Parallel()
+
+	h := newHouse(t)
+	h.wrap = func(l activities.Ledger) activities.Ledger { return &deafOnce{Ledger: l} }
+	var mu sync.Mutex
+	var started []string
+	var attempts []int32
+	h.env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+		mu.Lock()
+		defer mu.Unlock()
+		if name := info.ActivityType.Name; len(started) == 0 || started[len(started)-1] != name || name == "Pay" {
+			started = append(started, name)
+		}
+		if info.ActivityType.Name == "Pay" {
+			attempts = append(attempts, info.Attempt)
+		}
+	})
+	require.Equal(t, reward.Fulfilled, h.run().Status)
+	h.requirePaidOnce()
+	require.Equal(t, 1, h.provider.sends)
+	require.Equal(t, []int32{1}, attempts)
+	require.Equal(t, []string{"Pay", "LookUp", "Close"}, started)
+}
+
+// A call that its activity does not outlive leaves an outcome that nobody
+// records.
+func TestCallsEndBeforeTheirActivities(t *testing.T) {
+	t.Parallel()
+
+	const spare = 5 * time.Second // For the ledger, before and after the call.
+	h := newHouse(t)
+	type call struct {
+		activity string
+		bounded  bool
+		// spared is what is left of the activity's time when the call gives up.
+		spared time.Duration
+	}
+	var mu sync.Mutex
+	var calls []call
+	called := func(ctx context.Context) {
+		mu.Lock()
+		defer mu.Unlock()
+		info := activity.GetInfo(ctx)
+		deadline, ok := ctx.Deadline()
+		calls = append(calls, call{info.ActivityType.Name, ok, info.StartToCloseTimeout - time.Until(deadline)})
+	}
+	h.provider.called, h.fp.called = called, called
+	h.provider.traits = payout.Traits{Window: 24 * time.Hour, Margin: time.Hour}
+	h.provider.next = []answer{{payout.Outcome{Class: payout.ClassUnknown, Detail: "no answer"}, true}}
+	require.Equal(t, reward.Fulfilled, h.run().Status)
+
+	var names []string
+	for _, c := range calls {
+		names = append(names, c.activity)
+		require.True(t, c.bounded, c.activity)
+		require.GreaterOrEqual(t, c.spared, spare, c.activity)
+	}
+	require.Equal(t, []string{"Pay", "LookUp", "Close"}, names)
+}
