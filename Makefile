@@ -1,4 +1,4 @@
-.PHONY: help build test race check bench demo
+.PHONY: help build test race check bench demo mutants
 
 help: ## Show this help.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -11,6 +11,9 @@ test: ## Run the tests.
 
 race: ## Run the tests with the race detector, in random order.
 	go test -race -shuffle=on -timeout 30m ./...
+
+mutants: ## Break each promise once, and see a test fail.
+	go run ./internal/mutants
 
 check: ## Do what CI does.
 	.ci/run
