@@ -18,9 +18,7 @@ import (
 
 	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/intake"
-	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
-	"github.com/rewardflow/rewardflow/internal/reward"
 	"github.com/rewardflow/rewardflow/workflows"
 )
 
@@ -283,50 +281,4 @@ func TestSweepTakesUpWhatCameBack(t *testing.T) {
 
 	run(t, b.newDispatcher("two"))
 	b.temporal.until(t, func(s map[string]int) bool { return s["fulfilment-2000001"] == 2 })
-}
-
-// faultyInbox fails every commit.
-type faultyInbox struct{ err error }
-
-func (b faultyInbox) Accept(context.Context, ledger.Event, time.Duration) (ledger.Receipt, error) {
-	return ledger.Receipt{ClosedByAnswer: true}, b.err
-}
-
-// What the inbox did not commit is not ours: nobody is told that it is, and
-// nothing is dispatched.
-func TestNothingIsAcceptedThatTheInboxDidNotCommit(t *testing.T) {
-	t.Parallel()
-
-	for _, kind := range []fault.Kind{fault.Unavailable, fault.Throttled, fault.Ambiguous, fault.Internal} {
-		t.Run(string(kind), func(t *testing.T) {
-			t.Parallel()
-
-			woken := false
-			in, err := intake.New(faultyInbox{fault.New(kind, "ledger.accept", "no")}, intake.Config{
-				Wake: func() { woken = true }, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler),
-			})
-			require.NoError(t, err)
-			fulfilled, workflowID, err := in.Accept(t.Context(), event(1))
-			require.Equal(t, kind, fault.KindOf(err))
-			require.False(t, fulfilled)
-			require.Empty(t, workflowID)
-			require.False(t, woken)
-		})
-	}
-}
-
-func TestAFulfilmentIsStartedUnderItsRewardsID(t *testing.T) {
-	t.Parallel()
-
-	temporal := newFakeTemporal()
-	starter := intake.NewStarter(temporal, workflows.TaskQueue, false, nil)
-	r := reward.Reward{ID: 2000001, Quantity: reward.Quantity{Amount: 3, Unit: reward.FreeMonths}, Promoter: reward.Promoter{ID: 5}}
-	for range 2 {
-		require.NoError(t, starter.Fulfil(t.Context(), r), "one that was started already is started")
-		r.Quantity.Amount, r.Promoter.ID, r.Campaign.ID = 4, 6, 7
-	}
-	require.Equal(t, map[string]int{"fulfilment-2000001": 1}, temporal.starts())
-	o := temporal.options["fulfilment-2000001"]
-	require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, o.WorkflowIDReusePolicy)
-	require.Equal(t, enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, o.WorkflowIDConflictPolicy)
 }
