@@ -91,9 +91,7 @@ func (a *Activities) callClose(ctx context.Context, id reward.ID) (CloseResult, 
 	if !claimed {
 		return a.notClaimed(ctx, id, state)
 	}
-	call, cancel := context.WithTimeout(ctx, a.cfg.SendTimeout)
-	defer cancel()
-	cause := a.fp.Complete(call, id)
+	cause := a.complete(ctx, id, state.Deadline)
 	activity.GetLogger(ctx).Info("reward.close_called", "reward_id", id, "fence", state.Fence, "kind", fault.KindOf(cause))
 
 	ctx = context.WithoutCancel(ctx)
@@ -126,6 +124,19 @@ func (a *Activities) notClaimed(ctx context.Context, id reward.ID, state ledger.
 		return CloseResult{By: state.By, Status: rec.Status, Reason: rec.Reason, Person: true}, nil
 	}
 	return CloseResult{By: state.By, Status: reward.Closing, Reason: "another way of closing was quicker", Again: time.Second}, nil
+}
+
+// complete makes the call, and gives up at its deadline. A process that was
+// suspended until then calls nobody: the call was given up as lost, and the
+// answer may have taken the close over.
+func (a *Activities) complete(ctx context.Context, id reward.ID, deadline time.Time) error {
+	left := deadline.Sub(a.now())
+	if left <= 0 {
+		return fault.New(fault.Unavailable, "activities.close", "the call's time was over before it could be made")
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(left, a.cfg.SendTimeout))
+	defer cancel()
+	return a.fp.Complete(ctx, id)
 }
 
 func (a *Activities) finishClose(ctx context.Context, id reward.ID, fence int64, call ledger.CloseCall, detail string) (CloseResult, error) {

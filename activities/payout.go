@@ -77,7 +77,7 @@ func (a *Activities) Pay(ctx context.Context, in PayInput) (PayResult, error) {
 		return a.stands(ctx, claim.Payout)
 	}
 
-	out := send(ctx, provider, p.Request, a.cfg.SendTimeout)
+	out := a.send(ctx, provider, p.Request, claim.Attempt)
 	activity.GetLogger(ctx).Info("payout.attempted",
 		"reward_id", in.RewardID, "provider", p.Provider, "key", p.Request.Key, "generation", p.Generation,
 		"attempt", claim.Attempt.Number, "outcome", out.Class, "settled", out.Settled, "detail", out.Detail)
@@ -90,9 +90,18 @@ func (a *Activities) Pay(ctx context.Context, in PayInput) (PayResult, error) {
 	return a.after(ctx, p, out)
 }
 
-// send submits once and gives up after timeout.
-func send(ctx context.Context, provider payout.Provider, req payout.Request, timeout time.Duration) payout.Outcome {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+// send submits once and gives up at the attempt's deadline. A process that was
+// suspended for so long that its attempt has run out sends nothing: others
+// count it as dead by then, may have sent the same key, and may have seen it
+// refused or its window closed.
+func (a *Activities) send(ctx context.Context, provider payout.Provider, req payout.Request, attempt ledger.Attempt) payout.Outcome {
+	left := attempt.Deadline.Sub(a.now())
+	if left <= 0 {
+		return payout.Outcome{
+			Class: payout.ClassNotSent, Kind: fault.Unavailable, Detail: "the attempt's time was over before anything could be sent",
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(left, a.cfg.SendTimeout))
 	defer cancel()
 	return provider.Send(ctx, req)
 }
