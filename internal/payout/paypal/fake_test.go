@@ -70,6 +70,13 @@ func (d *double) pass(by time.Duration) {
 	d.now = d.now.Add(by)
 }
 
+// set sets the clock.
+func (d *double) set(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.now = now
+}
+
 // script sets what happens to the next batches, in their order.
 func (d *double) script(mishaps ...mishap) {
 	d.mu.Lock()
@@ -91,13 +98,14 @@ func (d *double) Issued() int {
 	return d.issued
 }
 
-// Effects counts the batches of a key that PayPal pays, or has paid.
+// Effects counts the batches of a key that PayPal pays, or has paid; one whose
+// item failed is none.
 func (d *double) Effects(key string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n := 0
 	for _, b := range d.batches {
-		if b.key == key && b.status != "DENIED" {
+		if b.key == key && b.status != "DENIED" && b.itemStatus != "FAILED" {
 			n++
 		}
 	}
@@ -110,6 +118,17 @@ func (d *double) become(batchStatus, itemStatus, itemError string) {
 	defer d.mu.Unlock()
 	b := d.batches[len(d.batches)-1]
 	b.status, b.itemStatus, b.itemError = batchStatus, itemStatus, itemError
+}
+
+// develop is become for every batch that PayPal has not finished.
+func (d *double) develop(batchStatus, itemStatus, itemError string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, b := range d.batches {
+		if b.status != "DENIED" && (b.itemStatus == "PENDING" || b.itemStatus == "UNCLAIMED") {
+			b.status, b.itemStatus, b.itemError = batchStatus, itemStatus, itemError
+		}
+	}
 }
 
 // ServeHTTP implements http.Handler.

@@ -103,11 +103,13 @@ const (
 	verdictConflict verdict = "conflict"
 )
 
-// books holds every key for ever. Its file is written before memory, and
+// books holds every payout for ever, and knows a key for as long as its memory
+// lasts. Its file is written before memory, and
 // memory before any answer.
 type books struct {
 	mu        sync.Mutex
 	file      *journal
+	memory    time.Duration // Zero is for ever.
 	entries   []entry
 	byKey     map[string]int // Positions in entries.
 	conflicts int
@@ -149,8 +151,7 @@ func (b *books) submit(p Payout, body []byte, how plan, now time.Time) (entry, v
 	defer b.mu.Unlock()
 	sum := sha256.Sum256(body)
 	digest := hex.EncodeToString(sum[:])
-	if at, ok := b.byKey[p.Key]; ok {
-		known := b.entries[at]
+	if known, ok := b.known(p.Key, now); ok {
 		if known.Digest == digest {
 			b.repeats++
 			return known, verdictRepeat, nil
@@ -194,11 +195,16 @@ func (b *books) write(e entry) error {
 	return nil
 }
 
-func (b *books) find(key string) (entry, bool) {
+func (b *books) find(key string, now time.Time) (entry, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.known(key, now)
+}
+
+// known returns the newest entry of a key that is not forgotten.
+func (b *books) known(key string, now time.Time) (entry, bool) {
 	at, ok := b.byKey[key]
-	if !ok {
+	if !ok || b.memory > 0 && !now.Before(b.entries[at].At.Add(b.memory)) {
 		return entry{}, false
 	}
 	return b.entries[at], true

@@ -37,6 +37,9 @@ type Config struct {
 	// BooksPath names the file of the books, which is created when it is not
 	// there. Empty keeps the books in memory only.
 	BooksPath string
+	// Memory is how long a key is remembered, from its first payout on: after
+	// that the same key pays again. Zero remembers for ever.
+	Memory time.Duration
 	// Now dates entries and judges signatures; nil means time.Now.
 	Now func() time.Time
 	// Logger takes one line per request; nil logs nothing.
@@ -68,6 +71,7 @@ func New(c Config) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.memory = c.Memory
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -110,7 +114,7 @@ func (s *Sandbox) Close() error { return s.close() }
 func (s *Sandbox) Books() Books { return s.books.report(s.now()) }
 
 // Effects returns how many effects the sandbox made under a key: never more
-// than one.
+// than one while it remembers the key.
 func (s *Sandbox) Effects(key string) int { return s.Books().ByKey[key] }
 
 // ServeHTTP implements http.Handler.
@@ -193,7 +197,7 @@ func (s *Sandbox) lookup(w http.ResponseWriter, id, key string) {
 		say(w, http.StatusBadRequest, reply{Error: "the webhook-id is not the key in the path"})
 		return
 	}
-	e, ok := s.books.find(key)
+	e, ok := s.books.find(key, s.now())
 	if !ok {
 		say(w, http.StatusNotFound, reply{Error: "the key is not known"})
 		return
