@@ -32,6 +32,9 @@ const (
 	patience = time.Minute
 	// forEver is longer than any execution.
 	forEver = 100 * 365 * 24 * time.Hour
+	// apart keeps events from the moments, all of them whole seconds, at which
+	// the workflow does something by itself.
+	apart = 170 * time.Millisecond
 	// deepest is how many executions run inside each other.
 	deepest = 3
 )
@@ -51,7 +54,9 @@ func (w *world) newExecution() *execution {
 	e.env.SetTestTimeout(patience)
 	e.run = &run{own: e.env}
 	p := &process{Ledger: w.ledger, w: w, run: e.run}
-	e.env.SetWorkerOptions(sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{p}})
+	e.env.SetWorkerOptions(sdkworker.Options{
+		Interceptors: []interceptor.WorkerInterceptor{p}, DeadlockDetectionTimeout: patience,
+	})
 	acts, err := activities.New(activities.Config{AcceptUnverified: true, SendTimeout: sendTimeout}, activities.Deps{
 		Ledger: p, FirstPromoter: w, Judge: w, Now: w.clock.Now,
 		Providers: map[string]payout.Provider{w.calls.Name(): w.calls},
@@ -98,9 +103,9 @@ func (e *execution) execute(lasts time.Duration) {
 
 // plan lets events happen one after the other.
 func (e *execution) plan(events []Event) {
-	var at time.Duration
+	at := apart
 	for _, event := range events {
-		at += event.After
+		at += event.After + apart
 		e.later(at, func() { e.happens(event) })
 	}
 }
@@ -175,10 +180,10 @@ func (w *world) lastLife() {
 			}
 			e.env.SignalWorkflow(workflows.SignalNudge, nil)
 			e.help()
-			e.later(10*time.Minute, help)
+			e.later(10*time.Minute+apart, help)
 		}
 	}
-	e.later(10*time.Minute, help)
+	e.later(10*time.Minute+apart, help)
 	e.execute(12 * time.Hour)
 	if !w.status().Final() {
 		w.wrong("the reward does not end, though all is well: it is %s", w.status())

@@ -54,7 +54,7 @@ func (a *around) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAct
 	w, info := a.p.w, activity.GetInfo(ctx)
 	w.clock.began(a.p.run)
 	defer w.clock.ended(a.p.run)
-	s := started{name: info.ActivityType.Name, at: w.clock.Now(), limit: info.StartToCloseTimeout}
+	s := started{name: info.ActivityType.Name, at: w.clock.Now(), limit: info.StartToCloseTimeout - leisure}
 	ctx = context.WithValue(ctx, startedKey{}, s)
 	w.note("%s", s.name)
 	a.p.passes(ctx, "before "+s.name)

@@ -167,8 +167,9 @@ func (w *world) look(when string) {
 
 // history checks the payout's history against its attempts.
 func (w *world) history(when string) {
-	attempts := w.attempts()
-	for _, m := range w.moves() {
+	moves := w.moves()
+	attempts := w.attempts() // After the moves, so that none is missing.
+	for _, m := range moves {
 		switch {
 		case m.move == payout.MoveByHand, m.move == payout.MoveClaim, m.move == payout.MoveGeneration, m.to == payout.Unknown:
 		case m.from == payout.Submitting:

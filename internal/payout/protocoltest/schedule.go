@@ -187,28 +187,33 @@ func steps(traits payout.Traits) *rapid.Generator[Step] {
 		case Stalls:
 			s.For = spans(traits).Draw(rt, "for")
 		case Rival:
-			s.For = rapid.SampledFrom(shortSpans()).Draw(rt, "for")
+			s.For = lifespans().Draw(rt, "for")
 		}
 		return s
 	})
 }
 
-// shortSpans are how long an execution runs. What comes to pass within hours
+// lifespans are how long an execution runs; half a second more, so that it is
+// cut off between the moments at which it acts. What comes to pass within hours
 // is left to jumps: a workflow that rests and looks again costs time here.
-func shortSpans() []time.Duration {
-	return []time.Duration{time.Second, 10 * time.Second, time.Minute, 5 * time.Minute, 20 * time.Minute}
+func lifespans() *rapid.Generator[time.Duration] {
+	return rapid.Map(rapid.OneOf(rapid.IntRange(1, 90), rapid.SampledFrom([]int{30, 300, 1200})), func(seconds int) time.Duration {
+		return time.Duration(seconds)*time.Second + 500*time.Millisecond
+	})
 }
 
 // spans are how long nothing runs.
 func spans(traits payout.Traits) *rapid.Generator[time.Duration] {
-	return rapid.SampledFrom(append(shortSpans(), 20*time.Second, time.Hour, 7*time.Hour, 24*time.Hour,
-		traits.Window-traits.Margin, traits.Window-time.Minute, traits.Window, traits.Window+time.Hour))
+	return rapid.SampledFrom([]time.Duration{
+		time.Second, 10 * time.Second, 20 * time.Second, time.Minute, 5 * time.Minute, time.Hour, 7 * time.Hour, 24 * time.Hour,
+		traits.Window - traits.Margin, traits.Window - time.Minute, traits.Window, traits.Window + time.Hour,
+	})
 }
 
 func lives(traits payout.Traits, news int) *rapid.Generator[Life] {
 	return rapid.Custom(func(rt *rapid.T) Life {
 		return Life{
-			Lasts:  rapid.SampledFrom(shortSpans()).Draw(rt, "lasts"),
+			Lasts:  lifespans().Draw(rt, "lasts"),
 			Events: rapid.SliceOfN(events(traits, news), 0, 4).Draw(rt, "events"),
 		}
 	})
@@ -230,7 +235,7 @@ func events(traits payout.Traits, news int) *rapid.Generator[Event] {
 		case Edge, Forgotten:
 			e.For = rapid.SampledFrom([]time.Duration{-time.Minute, -time.Second, 0, time.Second, time.Minute}).Draw(rt, "by")
 		case Second:
-			e.For = rapid.SampledFrom(shortSpans()).Draw(rt, "for")
+			e.For = lifespans().Draw(rt, "for")
 		case Person:
 			e.Choice = rapid.IntRange(0, 5).Draw(rt, "choice")
 		case Happens:

@@ -1,7 +1,10 @@
 package webhook_test
 
 import (
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,13 +17,32 @@ import (
 	"github.com/rewardflow/rewardflow/internal/payout/webhook"
 )
 
+// memory is how long a receiver must know a key.
+const memory = 90 * 24 * time.Hour
+
 // TestProtocol uses a receiver that keeps no more than its contract: it forgets
-// a key after 90 days.
+// a key after 90 days, and then pays for it again.
 func TestProtocol(t *testing.T) {
 	t.Parallel()
 
-	protocoltest.Run(t, func(now func() time.Time) protocoltest.Subject {
-		fake, err := sandbox.New(sandbox.Config{Secret: secret, Memory: 90 * 24 * time.Hour, Now: now})
+	protocoltest.Run(t, receives(t, memory))
+}
+
+// The mishaps of the receiver, in their order.
+const (
+	refuses = iota
+	settlesLater
+	failsLater
+	comesBack
+	conflicts
+	unprocessable
+)
+
+// receives makes receivers that know a key for so long.
+func receives(t *testing.T, memory time.Duration) protocoltest.Make {
+	t.Helper()
+	return func(now func() time.Time) protocoltest.Subject {
+		fake, err := sandbox.New(sandbox.Config{Secret: secret, Memory: memory, Now: now})
 		require.NoError(t, err)
 		behaves := func(name string, b sandbox.Behaviour) protocoltest.Mishap {
 			return protocoltest.Mishap{Name: name, Serve: func(w http.ResponseWriter, r *http.Request) {
@@ -42,14 +64,19 @@ func TestProtocol(t *testing.T) {
 			},
 			Key: func(r *http.Request, _ []byte) string { return r.Header.Get("webhook-id") },
 			Mishaps: []protocoltest.Mishap{
-				behaves("refused", sandbox.Refuse("no such customer")),
-				behaves("accepted, fulfilled in an hour", sandbox.SettleLater(time.Hour)),
-				behaves("accepted, fails in an hour", sandbox.FailLater(time.Hour)),
-				behaves("fulfilled, comes back in a minute", sandbox.ReturnLater(time.Minute)),
-				{Name: "409 without a reason", Serve: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusConflict) }},
+				refuses:      behaves("refused", sandbox.Refuse("no such customer")),
+				settlesLater: behaves("accepted, fulfilled in an hour", sandbox.SettleLater(time.Hour)),
+				failsLater:   behaves("accepted, fails in an hour", sandbox.FailLater(time.Hour)),
+				comesBack:    behaves("fulfilled, comes back in a minute", sandbox.ReturnLater(time.Minute)),
+				conflicts: {Name: "409", Serve: func(w http.ResponseWriter, _ *http.Request) {
+					w.WriteHeader(http.StatusConflict)
+				}},
+				unprocessable: {Name: "422 by something in between", Serve: func(w http.ResponseWriter, _ *http.Request) {
+					w.WriteHeader(http.StatusUnprocessableEntity)
+				}},
 			},
 		}
-	})
+	}
 }
 
 // once matches the next payout, and none after it.
@@ -59,4 +86,112 @@ func once() sandbox.Match {
 		defer func() { used = true }()
 		return !used
 	}
+}
+
+// at returns steps of which only some are out of order, by their number.
+func at(steps map[int]protocoltest.Step) []protocoltest.Step {
+	all := make([]protocoltest.Step, slices.Max(slices.Collect(maps.Keys(steps))))
+	for number, step := range steps {
+		all[number-1] = step
+	}
+	return all
+}
+
+// The points that the first payment of a fulfilment passes.
+const (
+	beforeClaim  = 6
+	afterClaim   = 7
+	beforeFinish = 8
+)
+
+// TestStories plays schedules that random ones meet rarely.
+func TestStories(t *testing.T) {
+	t.Parallel()
+
+	own := func(n int) protocoltest.Fault { return protocoltest.Fault{Kind: protocoltest.Own, Mishap: n} }
+	down := protocoltest.Fault{Kind: protocoltest.FailsBefore}
+	for name, story := range map[string]struct {
+		schedule protocoltest.Schedule
+		state    payout.State
+		effects  int
+	}{
+		"TwoProcessesClaimAtTheSameTime": {
+			schedule: protocoltest.Schedule{
+				Steps: at(map[int]protocoltest.Step{beforeClaim: {Kind: protocoltest.Rival, For: 5 * time.Second}}),
+				Lives: []protocoltest.Life{{Lasts: time.Minute}},
+			},
+			state: payout.Paid, effects: 1,
+		},
+		// The second process sends while the first one has sent nothing yet, and is
+		// refused; a person asks for a new payout. The first one must stay silent.
+		"AProcessWakesUpAfterItsKeyWasRefused": {
+			schedule: protocoltest.Schedule{
+				Sends: []protocoltest.Fault{own(refuses)},
+				Steps: at(map[int]protocoltest.Step{afterClaim: {Kind: protocoltest.Rival, For: time.Minute}}),
+				Lives: []protocoltest.Life{{Lasts: time.Minute}},
+			},
+			state: payout.Paid, effects: 1,
+		},
+		// The first process was told "not now", and says so only when the attempt
+		// of another one is on the wire, whose process dies.
+		"AnOldAnswerComesWhileANewAttemptIsOut": {
+			schedule: protocoltest.Schedule{
+				Sends: []protocoltest.Fault{{Kind: protocoltest.Throttled}},
+				Steps: at(map[int]protocoltest.Step{
+					beforeFinish: {Kind: protocoltest.Rival, For: 27*time.Second + 500*time.Millisecond},
+					26:           {Kind: protocoltest.Dies},
+				}),
+				Lives: []protocoltest.Life{{Lasts: time.Second}},
+			},
+			state: payout.Paid, effects: 1,
+		},
+		// The first send paid, and nobody learned it. What the second one is told
+		// says nothing about the first.
+		"ARefusalAfterABlindResend": {
+			schedule: protocoltest.Schedule{
+				Sends: []protocoltest.Fault{
+					{Kind: protocoltest.ResetAfter}, own(unprocessable),
+				},
+				Reads: []protocoltest.Fault{down, down, down},
+				Lives: []protocoltest.Life{{Lasts: 10 * time.Minute}},
+			},
+			state: payout.Paid, effects: 1,
+		},
+		"TheWindowClosesOnALostSend": {
+			schedule: protocoltest.Schedule{
+				Sends: []protocoltest.Fault{{Kind: protocoltest.NeverAnswers}},
+				Reads: slices.Repeat([]protocoltest.Fault{down}, 20),
+				Lives: []protocoltest.Life{{Lasts: time.Minute, Events: []protocoltest.Event{
+					{After: time.Second, Kind: protocoltest.Forgotten, For: time.Second},
+					{After: 5 * time.Second, Kind: protocoltest.Person},
+				}}},
+			},
+			state: payout.Paid, effects: 1,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			played := protocoltest.Play(t, receives(t, memory), story.schedule)
+			t.Log(strings.Join(played.Diary, "\n"))
+			require.Empty(t, played.Broken)
+			require.Equal(t, story.state, played.Payout)
+			require.Equal(t, story.effects, played.Effects)
+		})
+	}
+}
+
+// A receiver that breaks its promise is found out: what the property checks, it
+// would see.
+func TestAReceiverThatForgetsTooSoonIsSeenToPayTwice(t *testing.T) {
+	t.Parallel()
+
+	down := protocoltest.Fault{Kind: protocoltest.FailsBefore}
+	played := protocoltest.Play(t, receives(t, time.Second), protocoltest.Schedule{
+		Sends: []protocoltest.Fault{{Kind: protocoltest.NeverAnswers}},
+		Reads: []protocoltest.Fault{down, down, down},
+		Lives: []protocoltest.Life{{Lasts: 10 * time.Minute}},
+	})
+	require.Equal(t, 2, played.Effects, strings.Join(played.Diary, "\n"))
+	require.Contains(t, strings.Join(played.Broken, "\n"), "paid 2 times")
 }
