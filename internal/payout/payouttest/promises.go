@@ -127,7 +127,7 @@ func lookupWithoutAnAnswerCannotTell(t *testing.T, b *bench) {
 	req := b.prepare(t)
 	for name, breaks := range map[string]breakage{
 		"hung up":   hangUp,
-		"reset":     reset,
+		"reset":     Reset,
 		"garbage":   garbage,
 		"throttled": status(http.StatusTooManyRequests, b.ErrorBody(http.StatusTooManyRequests)),
 		"denied":    status(http.StatusUnauthorized, b.ErrorBody(http.StatusUnauthorized)),
@@ -146,7 +146,7 @@ func lookupWithoutAnAnswerCannotTell(t *testing.T, b *bench) {
 
 func lostAnswersAreUnknownAndFoundAgain(t *testing.T, b *bench) {
 	req := b.prepare(t)
-	b.proxy.breakSends(b.proxy.after(reset))
+	b.proxy.breakSends(b.proxy.after(Reset))
 	lost := b.send(t, req)
 	require.Equal(t, payout.ClassUnknown, lost.Class, lost.Detail)
 	require.Equal(t, 1, b.Effects(req.Key))
@@ -170,7 +170,7 @@ func lostAnswersAreUnknownAndFoundAgain(t *testing.T, b *bench) {
 func brokenAnswersAreUnknown(t *testing.T, b *bench) {
 	before := map[string]breakage{
 		"hung up before the effect": hangUp,
-		"reset before the effect":   reset,
+		"reset before the effect":   Reset,
 		"no content":                status(http.StatusNoContent, ""),
 	}
 	after := map[string]breakage{

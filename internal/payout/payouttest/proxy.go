@@ -106,8 +106,11 @@ func (p *proxy) after(f breakage) breakage {
 }
 
 // truncate lets the double act and breaks its answer off in the middle.
-func (p *proxy) truncate(w http.ResponseWriter, r *http.Request) {
-	answer := p.act(r)
+func (p *proxy) truncate(w http.ResponseWriter, r *http.Request) { Truncate(w, p.act(r)) }
+
+// Truncate sends the status and the first half of an answer, and breaks off. It
+// ends its handler by a panic, as http.ErrAbortHandler demands.
+func Truncate(w http.ResponseWriter, answer *httptest.ResponseRecorder) {
 	whole := answer.Body.Bytes()
 	w.Header().Set("Content-Type", answer.Header().Get("Content-Type"))
 	w.Header().Set("Content-Length", strconv.Itoa(max(len(whole), 2)))
@@ -137,8 +140,8 @@ func garbage(w http.ResponseWriter, _ *http.Request) {
 // hangUp closes the connection in an orderly way, without an answer.
 func hangUp(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
-// reset breaks the connection without an answer.
-func reset(w http.ResponseWriter, _ *http.Request) {
+// Reset breaks the connection without an answer.
+func Reset(w http.ResponseWriter, _ *http.Request) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(err)

@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/rewardflow/rewardflow/internal/payout"
+	"github.com/rewardflow/rewardflow/internal/payout/payouttest"
 )
 
 // wire is what lies between the adapter and the provider's double: a server
@@ -153,12 +152,12 @@ func (l *wire) suffer(f Fault, rw http.ResponseWriter, r *http.Request, body []b
 	case Healthy:
 		l.w.subject.Fake.ServeHTTP(rw, r)
 	case ResetBefore:
-		reset(rw)
+		payouttest.Reset(rw, r)
 	case FailsBefore:
 		l.status(rw, http.StatusServiceUnavailable)
 	case ResetAfter:
 		l.act(r)
-		reset(rw)
+		payouttest.Reset(rw, r)
 	case FailsAfter:
 		l.act(r)
 		l.status(rw, http.StatusServiceUnavailable)
@@ -167,7 +166,7 @@ func (l *wire) suffer(f Fault, rw http.ResponseWriter, r *http.Request, body []b
 		rw.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(rw, "<html>It works!")
 	case Truncated:
-		truncated(rw, l.act(r))
+		payouttest.Truncate(rw, l.act(r))
 	case NeverArrives:
 		l.timeOut(r)
 	case NeverAnswers:
@@ -255,27 +254,4 @@ func (l *wire) status(rw http.ResponseWriter, code int) {
 		return
 	}
 	_, _ = io.WriteString(rw, l.w.subject.ErrorBody(code))
-}
-
-// reset breaks the connection without an answer.
-func reset(rw http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(rw).Hijack()
-	if err != nil {
-		panic(err)
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = conn.Close()
-}
-
-// truncated breaks an answer off in its middle.
-func truncated(rw http.ResponseWriter, answer *httptest.ResponseRecorder) {
-	whole := answer.Body.Bytes()
-	rw.Header().Set("Content-Type", answer.Header().Get("Content-Type"))
-	rw.Header().Set("Content-Length", strconv.Itoa(max(len(whole), 2)))
-	rw.WriteHeader(answer.Code)
-	_, _ = rw.Write(whole[:len(whole)/2])
-	_ = http.NewResponseController(rw).Flush()
-	panic(http.ErrAbortHandler)
 }
