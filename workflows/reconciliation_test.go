@@ -163,7 +163,7 @@ func TestWhatDoesNotComeBackIsNotAskedAbout(t *testing.T) {
 // again is the house with a new workflow on the same ledger, a day later.
 func (h *house) again() *house {
 	var suite testsuite.WorkflowTestSuite
-	later := &house{t: h.t, env: suite.NewTestWorkflowEnvironment(), ledger: h.ledger, fp: h.fp, provider: h.provider, ruling: h.ruling, cfg: h.cfg}
+	later := &house{t: h.t, env: suite.NewTestWorkflowEnvironment(), ledger: h.ledger, fp: h.fp, provider: h.provider, ruling: h.ruling, cfg: h.cfg, wrap: h.wrap}
 	later.env.SetTestTimeout(time.Minute)
 	later.env.SetStartTime(h.env.Now().Add(day))
 	return later

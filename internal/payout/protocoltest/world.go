@@ -267,7 +267,7 @@ func (w *world) complete() {
 }
 
 // Rule implements activities.Judge: everything is paid.
-func (w *world) Rule(reward.Reward, time.Time, time.Time) activities.Ruling {
+func (w *world) Rule(activities.Case) activities.Ruling {
 	return activities.Ruling{
 		Provider: w.calls.Name(), Currency: w.subject.Order.Reward.Quantity.Currency,
 		Verdict: activities.VerdictPay, Rule: "rule 1", PolicyVersion: "p-1", Reason: "rule 1: pay",
