@@ -64,6 +64,9 @@ type Dispatched struct {
 	WorkflowID string
 }
 
+// MaxDepth is how far InboxDepth counts: the number itself says "or more".
+const MaxDepth = 100_000
+
 // Inbox is the durable table of accepted events.
 type Inbox interface {
 	// Accept commits an event and its delivery. Concurrent calls share one
@@ -82,6 +85,7 @@ type Inbox interface {
 	// Event returns an accepted event as it was stored, or fault.NotFound.
 	Event(ctx context.Context, inbox int64) (Pending, error)
 	// InboxDepth returns how many rows wait to be dispatched, and since when
-	// the oldest does; the zero time when none waits.
+	// the oldest does; the zero time when none waits. It counts no further than
+	// MaxDepth, so that it stays quick however many wait.
 	InboxDepth(ctx context.Context) (depth int, oldest time.Time, err error)
 }

@@ -19,6 +19,9 @@ import "context"
 // part that they use.
 type Ledger interface {
 	Inbox
+	Log
+	Replays
+	UnstoredLog
 	Rewards
 	Decisions
 	Payouts

@@ -24,6 +24,9 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Ledg
 	t.Helper()
 	groups := map[string][]check{
 		"inbox":     inboxChecks(),
+		"log":       logChecks(),
+		"replays":   replayChecks(),
+		"unstored":  unstoredChecks(),
 		"rewards":   rewardChecks(),
 		"history":   historyChecks(),
 		"decisions": decisionChecks(),

@@ -25,7 +25,7 @@ func TestDatabaseKeepsWhatWasWritten(t *testing.T) {
 
 	tables := []string{
 		"inbox", "deliveries", "rewards", "changes", "decisions", "resolutions", "payout_generations",
-		"payouts", "payout_references", "payout_moves", "attempts", "brake_changes",
+		"payouts", "payout_references", "payout_moves", "attempts", "brake_changes", "replays",
 	}
 	for _, table := range tables {
 		var rows int
@@ -47,6 +47,8 @@ func TestDatabaseKeepsWhatWasWritten(t *testing.T) {
 		`UPDATE attempts SET outcome = 'refused'`,
 		`UPDATE attempts SET key = 'another'`,
 		`UPDATE brake_changes SET paused = 0`,
+		`UPDATE replays SET person = 'mallory'`,
+		`UPDATE replays SET outcome = 'another'`,
 		`UPDATE payouts SET fence = 0`,
 		`UPDATE payouts SET state = 'submitting'`,
 		`UPDATE payouts SET generation = 0`,
@@ -62,8 +64,14 @@ func TestDatabaseKeepsWhatWasWritten(t *testing.T) {
 func fill(t *testing.T, l *sqlite.Ledger) {
 	t.Helper()
 	ctx := t.Context()
-	_, err := l.Accept(ctx, event(1), time.Minute)
+	receipt, err := l.Accept(ctx, event(1), time.Minute)
 	require.NoError(t, err)
+	require.NoError(t, l.MarkDispatched(ctx, []ledger.Dispatched{{Inbox: receipt.Inbox}}))
+	_, err = l.Replay(ctx, receipt.Inbox, ledger.Order{By: "alice"})
+	require.NoError(t, err)
+	replays, err := l.LeaseReplays(ctx, "here", 1, time.Minute)
+	require.NoError(t, err)
+	require.NoError(t, l.FinishReplay(ctx, replays[0].Replay, "", "nothing new"))
 	require.NoError(t, l.SetBrake(ctx, ledger.BrakeState{Scope: "billing", By: "alice"}))
 	require.NoError(t, l.RecordResolution(ctx, reward.Resolution{ID: "r", RewardID: 1, Action: reward.ActionRetry}))
 	_, err = l.Decide(ctx, reward.Decision{ID: "d", RewardID: 1, By: "alice", Verdict: reward.Approve}, false)

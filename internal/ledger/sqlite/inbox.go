@@ -100,7 +100,8 @@ func (l *Ledger) Event(ctx context.Context, inbox int64) (ledger.Pending, error)
 	})
 }
 
-// InboxDepth implements ledger.Inbox.
+// InboxDepth implements ledger.Inbox. Rows wait in the order in which they were
+// accepted, so the first one is the oldest.
 func (l *Ledger) InboxDepth(ctx context.Context) (depth int, oldest time.Time, err error) {
 	type waiting struct {
 		depth  int
@@ -109,8 +110,10 @@ func (l *Ledger) InboxDepth(ctx context.Context) (depth int, oldest time.Time, e
 	w, err := read(ctx, l, "ledger.inbox_depth", func(ctx context.Context, q querier) (waiting, error) {
 		var w waiting
 		var since int64
-		err := q.queryRow(ctx, `SELECT count(*), coalesce(min(accepted_at), 0)
-			FROM inbox WHERE dispatch = 1 AND dispatched_at = 0`).Scan(&w.depth, &since)
+		err := q.queryRow(ctx, `SELECT
+			(SELECT count(*) FROM (SELECT 1 FROM inbox INDEXED BY inbox_waiting WHERE dispatch = 1 AND dispatched_at = 0 LIMIT ?)),
+			coalesce((SELECT accepted_at FROM inbox INDEXED BY inbox_waiting
+				WHERE dispatch = 1 AND dispatched_at = 0 ORDER BY id LIMIT 1), 0)`, ledger.MaxDepth).Scan(&w.depth, &since)
 		w.oldest = fromMillis(since)
 		return w, err
 	})
