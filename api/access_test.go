@@ -43,6 +43,10 @@ func surface() map[string][]string {
 		"GET /api/v1/payouts/totals":        everybody,
 		"GET /api/v1/summary":               everybody,
 		"GET /api/v1/rewards/:id/policy":    everybody,
+		"GET /api/v1/events":                everybody,
+		"GET /api/v1/events/:id":            everybody,
+		"POST /api/v1/events/:id/replay":    {"operator", "admin"},
+		"POST /api/v1/events/replay":        {"operator", "admin"},
 
 		"POST /webhooks/firstpromoter/*secret": nil,
 		"POST /webhooks/firstpromoter":         nil,
@@ -80,10 +84,13 @@ func TestRouteAdmitsItsRolesAndNobodyElse(t *testing.T) {
 		rec.Facts = "{}"
 		return rec, nil
 	}
+	a.ledger.event = func(int64) (ledger.LoggedFile, error) { return ledger.LoggedFile{}, nil }
 	bodies := map[string]string{
 		"POST /api/v1/rewards/:id/decision": `{"decision":"approve","digest":"d1"}`,
 		"POST /api/v1/rewards/:id/resolve":  `{"action":"retry"}`,
 		"PUT /api/v1/brake":                 `{"scope":"all","paused":false}`,
+		"POST /api/v1/events/:id/replay":    `{}`,
+		"POST /api/v1/events/replay":        `{"from":"2026-11-23T00:00:00Z","to":"2026-11-24T00:00:00Z"}`,
 	}
 	for row, roles := range surface() {
 		method, path, _ := strings.Cut(row, " ")

@@ -42,6 +42,9 @@ type Config struct {
 	// Providers are the configured providers. With none, any name is taken for
 	// one.
 	Providers []Provider
+	// EventTypes are the known event types in their canonical spelling, for labels
+	// and filters.
+	EventTypes []string
 	// Caps are shown beside the brake.
 	Caps ledger.Caps
 	// WorkflowID names the workflow that carries a reward. Required.
@@ -76,7 +79,8 @@ type Provider struct {
 	ByHand bool
 }
 
-// Deps are what the edge hands work to. Every field but Draining is required.
+// Deps are what the edge hands work to. Unstored, Replays, Troubles, LastResort
+// and Draining may be left out.
 type Deps struct {
 	Intake Intake
 	Ledger Ledger
@@ -85,6 +89,15 @@ type Deps struct {
 	// Callbacks takes what providers say by themselves.
 	Callbacks Callbacks
 	Policy    Policy
+	// Unstored counts deliveries that were not stored; nil counts none.
+	Unstored Unstored
+	// Replays hears that events were queued to be replayed; nil leaves them until
+	// the queue is looked at by itself.
+	Replays interface{ Wake() }
+	// Troubles tell of parts that do not work, for /readyz.
+	Troubles []Troubles
+	// LastResort takes events in when the inbox cannot; nil for none.
+	LastResort LastResort
 	// Registerer gets the edge's metrics.
 	Registerer prometheus.Registerer
 	// Draining reports that the process is about to stop, so that /readyz
@@ -101,6 +114,8 @@ type Ledger interface {
 	brakeSwitch
 	statementReader
 	summaryReader
+	eventLog
+	budgetReader
 	inboxProbe
 }
 
@@ -120,7 +135,7 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 	}
 	cfg = cfg.withDefaults()
 
-	metrics, err := newMetrics(deps.Registerer)
+	metrics, err := newMetrics(deps.Registerer, cfg.EventTypes)
 	if err != nil {
 		return nil, fmt.Errorf("setting up the HTTP API: %w", err)
 	}
@@ -130,10 +145,11 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 	}
 
 	e := &edge{
-		auth:    newAuthenticator(cfg.Operators),
-		log:     cfg.Logger,
-		metrics: metrics,
-		now:     cfg.Now,
+		auth:     newAuthenticator(cfg.Operators),
+		log:      cfg.Logger,
+		metrics:  metrics,
+		unstored: deps.Unstored,
+		now:      cfg.Now,
 	}
 	routes := newRoutes(cfg, deps, metrics, document)
 	metrics.register(routes)
@@ -146,10 +162,11 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 
 // edge holds what every request needs, whatever its route.
 type edge struct {
-	auth    authenticator
-	log     *slog.Logger
-	metrics *metrics
-	now     func() time.Time
+	auth     authenticator
+	log      *slog.Logger
+	metrics  *metrics
+	unstored Unstored // May be nil.
+	now      func() time.Time
 }
 
 // engine builds the router. The order of the middleware is part of its

@@ -44,6 +44,7 @@ func showStart(version string) handler {
 				"approvals": "/api/v1/approvals",
 				"brake":     "/api/v1/brake",
 				"summary":   "/api/v1/summary",
+				"events":    "/api/v1/events",
 				"openapi":   "/api/v1/openapi.json",
 				"live":      livezPath,
 				"ready":     readyzPath,

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/rewardflow/rewardflow/api"
@@ -13,14 +14,28 @@ import (
 // intakeDouble accepts everything, unless told otherwise.
 type intakeDouble struct {
 	accept func(ctx context.Context, body []byte) (bool, string, error)
+	// take stands for accept, and says what the body said.
+	take func(ctx context.Context, body []byte) (ledger.Taken, error)
 }
 
-func (d *intakeDouble) Accept(ctx context.Context, body []byte) (bool, string, error) {
-	if d.accept == nil {
-		return false, "fulfilment-2429153", nil
+func (d *intakeDouble) Accept(ctx context.Context, body []byte) (ledger.Taken, error) {
+	switch {
+	case d.take != nil:
+		return d.take(ctx, body)
+	case d.accept == nil:
+		return ledger.Taken{Type: "fulfilment_pending", Known: true, RewardID: 2429153, WorkflowID: "fulfilment-2429153"}, nil
 	}
-	return d.accept(ctx, body)
+	fulfilled, workflowID, err := d.accept(ctx, body)
+	return ledger.Taken{Type: "fulfilment_pending", Known: true, Fulfilled: fulfilled, WorkflowID: workflowID}, err
 }
+
+// intakeAnswer is an intake that says the same of every body.
+func intakeAnswer(taken ledger.Taken, err error) func(context.Context, []byte) (ledger.Taken, error) {
+	return func(context.Context, []byte) (ledger.Taken, error) { return taken, err }
+}
+
+// panics is an intake with a bug.
+func panics(context.Context, []byte) (bool, string, error) { panic("boom") }
 
 // ledgerDouble holds nothing, unless told otherwise.
 type ledgerDouble struct {
@@ -40,6 +55,56 @@ type ledgerDouble struct {
 	setBrake    func(s ledger.BrakeState) error
 	ping        func(ctx context.Context) error
 	depth       func() (int, time.Time, error)
+	events      func(f ledger.LogFilter) ([]ledger.Logged, error)
+	unstored    func(f ledger.LogFilter) ([]ledger.Unstored, error)
+	event       func(inbox int64) (ledger.LoggedFile, error)
+	replay      func(inbox int64, o ledger.Order) (ledger.ReplayState, error)
+	replayRange func(r ledger.ReplayRange, o ledger.Order, dryRun bool) (map[ledger.ReplayState]int, error)
+	budget      func(id reward.ID) (ledger.Budget, error)
+}
+
+func (d *ledgerDouble) ListEvents(_ context.Context, f ledger.LogFilter) ([]ledger.Logged, error) {
+	if d.events == nil {
+		return nil, nil
+	}
+	return d.events(f)
+}
+
+func (d *ledgerDouble) ListUnstored(_ context.Context, f ledger.LogFilter) ([]ledger.Unstored, error) {
+	if d.unstored == nil {
+		return nil, nil
+	}
+	return d.unstored(f)
+}
+
+func (d *ledgerDouble) EventFile(_ context.Context, inbox int64) (ledger.LoggedFile, error) {
+	if d.event == nil {
+		return ledger.LoggedFile{}, fault.New(fault.NotFound, "ledger.event_file", fmt.Sprintf("the delivery log has no event %d", inbox))
+	}
+	return d.event(inbox)
+}
+
+func (d *ledgerDouble) Replay(_ context.Context, inbox int64, o ledger.Order) (ledger.ReplayState, error) {
+	if d.replay == nil {
+		return ledger.ReplayQueued, nil
+	}
+	return d.replay(inbox, o)
+}
+
+func (d *ledgerDouble) ReplayRange(
+	_ context.Context, r ledger.ReplayRange, o ledger.Order, dryRun bool,
+) (map[ledger.ReplayState]int, error) {
+	if d.replayRange == nil {
+		return nil, nil
+	}
+	return d.replayRange(r, o, dryRun)
+}
+
+func (d *ledgerDouble) RetryBudget(_ context.Context, id reward.ID) (ledger.Budget, error) {
+	if d.budget == nil {
+		return ledger.Budget{RewardID: id}, nil
+	}
+	return d.budget(id)
 }
 
 func (d *ledgerDouble) Reward(_ context.Context, id reward.ID) (ledger.Record, error) {

@@ -14,7 +14,7 @@ import (
 // Silent returns the surface with handlers that answer nothing, on the
 // webhook's route and on another.
 func Silent() (http.Handler, error) {
-	m, err := newMetrics(prometheus.NewRegistry())
+	m, err := newMetrics(prometheus.NewRegistry(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/rewardflow/rewardflow/api"
+	"github.com/rewardflow/rewardflow/internal/firstpromoter"
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
@@ -71,6 +72,7 @@ func newAPITest(t *testing.T, opts ...func(*apiTest)) *apiTest {
 		WorkflowID:     func(id reward.ID) string { return "fulfilment-" + id.String() },
 		TemporalUIURL:  "http://127.0.0.1:8233/",
 		Version:        "v1.2.3",
+		EventTypes:     firstpromoter.KnownTypes(),
 		Listen:         "127.0.0.1:8080",
 		MetricsHandler: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}),
 		Logger:         slog.New(slog.NewJSONHandler(a.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -246,4 +248,10 @@ func (b *syncBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
+}
+
+func (b *syncBuffer) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buf.Reset()
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
@@ -19,6 +20,8 @@ type metrics struct {
 	webhook      *prometheus.CounterVec
 	unauthorized prometheus.Counter
 	decisions    *prometheus.CounterVec
+	// types are the known event types.
+	types []string
 }
 
 // What became of a decision.
@@ -28,16 +31,18 @@ const (
 	decisionRepeated = "repeated"
 )
 
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, types []string) (*metrics, error) {
 	m := &metrics{
+		types: types,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rewardflow_http_requests_total",
 			Help: "Requests answered, by route and status.",
 		}, []string{"route", "code"}),
 		webhook: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rewardflow_webhook_answers_total",
-			Help: "Answers given to FirstPromoter. 200 says that the reward is fulfilled, 202 that the event is stored.",
-		}, []string{"code"}),
+			Help: "Answers given to FirstPromoter, by event type; unread where the body was not read or is no event. " +
+				"200 says that the reward is fulfilled, 202 that the event is stored.",
+		}, []string{"code", "event_type"}),
 		unauthorized: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "rewardflow_webhook_unauthorized_total",
 			Help: "Webhooks refused because their secret or their basic auth was wrong.",
@@ -60,7 +65,9 @@ func (m *metrics) register(routes []route) {
 		}
 	}
 	for _, status := range webhookAnswers() {
-		m.webhook.WithLabelValues(strconv.Itoa(status))
+		for _, kind := range m.readTypes(status) {
+			m.webhook.WithLabelValues(strconv.Itoa(status), kind)
+		}
 	}
 	for _, v := range []reward.Verdict{reward.Approve, reward.Reject} {
 		for _, result := range []string{decisionCounted, decisionRefused, decisionRepeated} {
@@ -74,11 +81,24 @@ func (m *metrics) register(routes []route) {
 func (m *metrics) answered(route string, status int) {
 	code := strconv.Itoa(status)
 	m.requests.WithLabelValues(route, code).Inc()
-	if route != webhookPath && route != webhookRoot {
-		return
+}
+
+// readTypes returns the event types that an answer may be given to, as far as
+// they are expected: without a body that was read there is no type.
+func (m *metrics) readTypes(status int) []string {
+	switch status {
+	case http.StatusOK, http.StatusAccepted:
+		return append(slices.Clone(m.types), ledger.UnknownType)
+	case http.StatusServiceUnavailable:
+		return append(slices.Clone(m.types), ledger.UnknownType, ledger.UnreadType)
 	}
+	return []string{ledger.UnreadType}
+}
+
+// answeredWebhook counts an answer to FirstPromoter, or to whoever claims to be it.
+func (m *metrics) answeredWebhook(status int, taken ledger.Taken) {
 	if slices.Contains(webhookAnswers(), status) {
-		m.webhook.WithLabelValues(code).Inc()
+		m.webhook.WithLabelValues(strconv.Itoa(status), typeLabel(m.types, taken)).Inc()
 	}
 	if status == http.StatusUnauthorized {
 		m.unauthorized.Inc()

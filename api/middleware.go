@@ -89,6 +89,10 @@ func (e *edge) observe(c *gin.Context) {
 	c.Next()
 	status := c.Writer.Status()
 	e.metrics.answered(routeOf(c), status)
+	if onWebhook(c) {
+		e.metrics.answeredWebhook(status, takenOf(c))
+		e.countUnstored(c, status)
+	}
 
 	level := slog.LevelInfo
 	switch c.FullPath() {

@@ -2,12 +2,10 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"math/big"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -240,22 +238,12 @@ func flagOf(c *gin.Context, name string) (bool, error) {
 	return false, invalid(fmt.Sprintf("the query parameter %q is neither true nor false", name))
 }
 
-// payoutCursorAfter names the place behind an entry. It is opaque to callers:
-// "payout", milliseconds and ID today, so that a cursor of another list is none.
+// payoutCursorAfter names the place behind an entry.
 func payoutCursorAfter(e ledger.Entry) string {
-	place := "p" + strconv.FormatInt(e.At.UnixMilli(), 10) + "." + e.Payout.RewardID.String()
-	return base64.RawURLEncoding.EncodeToString([]byte(place))
+	return placeCursor(payoutList, e.At, int64(e.Payout.RewardID))
 }
 
 func parsePayoutCursor(s string) (ledger.PayoutCursor, error) {
-	if s == "" {
-		return ledger.PayoutCursor{}, nil
-	}
-	place, err := base64.RawURLEncoding.DecodeString(s)
-	at, ours := strings.CutPrefix(string(place), "p")
-	if err != nil || !ours {
-		return ledger.PayoutCursor{}, unusableCursor()
-	}
-	c, err := parsePlace(at)
-	return ledger.PayoutCursor{At: c.ReceivedAt, RewardID: c.ID}, err
+	at, number, err := parsePlace(payoutList, s)
+	return ledger.PayoutCursor{At: at, RewardID: reward.ID(number)}, err
 }

@@ -58,8 +58,19 @@ type detailJSON struct {
 	Resolutions []resolutionJSON `json:"resolutions"`
 	Attempts    []attemptJSON    `json:"attempts"`
 	Deliveries  []deliveryJSON   `json:"deliveries"`
+	RetryBudget budgetJSON       `json:"retry_budget"`
 	History     []changeJSON     `json:"history"`
 	Links       linksJSON        `json:"links"`
+}
+
+// budgetJSON is what our answers have spent of the errors that FirstPromoter
+// forgives in a day.
+type budgetJSON struct {
+	Spent     int       `json:"spent"`
+	Of        int       `json:"of"`
+	LastError time.Time `json:"last_error,omitzero"`
+	// Open says that no delivery was stored since, so that the next error counts.
+	Open bool `json:"open"`
 }
 
 type payoutJSON struct {
@@ -187,8 +198,11 @@ func (p presenter) detail(f file) detailJSON {
 		Resolutions: each(f.resolutions, presentResolution),
 		Attempts:    each(f.attempts, presentAttempt),
 		Deliveries:  each(f.deliveries, presentDelivery),
-		History:     each(f.changes, presentChange),
-		Links:       p.links(r.Reward.ID),
+		RetryBudget: budgetJSON{
+			Spent: f.budget.Spent, Of: ledger.RetryBudget, LastError: f.budget.LastError.UTC(), Open: f.budget.Open,
+		},
+		History: each(f.changes, presentChange),
+		Links:   p.links(r.Reward.ID),
 	}
 }
 

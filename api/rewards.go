@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -35,10 +34,19 @@ type rewardReader interface {
 	Payout(ctx context.Context, id reward.ID) (ledger.Payout, error)
 }
 
+// budgetReader reads what a reward has spent of FirstPromoter's retries.
+type budgetReader interface {
+	RetryBudget(ctx context.Context, id reward.ID) (ledger.Budget, error)
+}
+
 // rewardsHandler shows rewards.
 type rewardsHandler struct {
-	ledger  rewardReader
-	present presenter
+	ledger interface {
+		rewardReader
+		budgetReader
+	}
+	unstored Unstored // May be nil.
+	present  presenter
 }
 
 // rewardsPage is one page of the list. NextCursor is empty on the last page;
@@ -76,11 +84,38 @@ func (h *rewardsHandler) show(c *gin.Context) error {
 		return err
 	}
 	f, err := h.read(c.Request.Context(), id)
+	if fault.Is(err, fault.NotFound) {
+		return h.neverStored(c.Request.Context(), id, err)
+	}
 	if err != nil {
 		return err
 	}
 	c.JSON(http.StatusOK, h.present.detail(f))
 	return nil
+}
+
+// neverStored says of a reward that the ledger does not have whether its event
+// came and could not be stored.
+func (h *rewardsHandler) neverStored(ctx context.Context, id reward.ID, cause error) error {
+	b, err := h.budget(ctx, id)
+	if err != nil || b.Spent == 0 {
+		return cause
+	}
+	return fault.Wrap(fault.NotFound, "api", fmt.Sprintf(
+		"the ledger has no reward %s: its event came and could not be stored, which spent %d of the %d errors of a day, the last at %s; "+
+			"FirstPromoter sends it again", id, b.Spent, ledger.RetryBudget, b.LastError.UTC().Format(time.RFC3339)), cause)
+}
+
+// budget is what the ledger holds, and what it does not hold yet.
+func (h *rewardsHandler) budget(ctx context.Context, id reward.ID) (ledger.Budget, error) {
+	b, err := h.ledger.RetryBudget(ctx, id)
+	if err != nil || h.unstored == nil {
+		return b, err
+	}
+	if errors, last := h.unstored.Pending(id); errors > 0 {
+		b.Spent, b.LastError, b.Open = b.Spent+errors, last, true
+	}
+	return b, nil
 }
 
 // file is all that the ledger holds of one reward.
@@ -92,6 +127,7 @@ type file struct {
 	attempts    []ledger.Attempt
 	deliveries  []ledger.Delivery
 	changes     []ledger.Change
+	budget      ledger.Budget
 	// payout is nil while there is none.
 	payout *ledger.Payout
 }
@@ -116,6 +152,9 @@ func (h *rewardsHandler) read(ctx context.Context, id reward.ID) (f file, err er
 		return file{}, err
 	}
 	if f.changes, err = h.ledger.Changes(ctx, id); err != nil {
+		return file{}, err
+	}
+	if f.budget, err = h.budget(ctx, id); err != nil {
 		return file{}, err
 	}
 	payout, err := h.ledger.Payout(ctx, id)
@@ -181,8 +220,8 @@ func pageOf(c *gin.Context) (ledger.Cursor, int, error) {
 	if err != nil {
 		return ledger.Cursor{}, 0, err
 	}
-	cursor, err := parseCursor(c.Query("cursor"))
-	return cursor, limit, err
+	at, number, err := parsePlace(rewardList, c.Query("cursor"))
+	return ledger.Cursor{ReceivedAt: at, ID: reward.ID(number)}, limit, err
 }
 
 func limitOf(c *gin.Context) (int, error) {
@@ -197,38 +236,7 @@ func limitOf(c *gin.Context) (int, error) {
 	return n, nil
 }
 
-// cursorAfter names the place behind a reward in the list. It is opaque to
-// callers: milliseconds and ID today.
+// cursorAfter names the place behind a reward in the list.
 func cursorAfter(r ledger.Record) string {
-	place := strconv.FormatInt(r.ReceivedAt.UnixMilli(), 10) + "." + r.Reward.ID.String()
-	return base64.RawURLEncoding.EncodeToString([]byte(place))
-}
-
-func parseCursor(s string) (ledger.Cursor, error) {
-	if s == "" {
-		return ledger.Cursor{}, nil
-	}
-	place, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil {
-		return ledger.Cursor{}, unusableCursor()
-	}
-	return parsePlace(string(place))
-}
-
-// parsePlace reads milliseconds and ID.
-func parsePlace(place string) (ledger.Cursor, error) {
-	at, number, _ := strings.Cut(place, ".")
-	millis, err := strconv.ParseInt(at, 10, 64)
-	if err != nil {
-		return ledger.Cursor{}, unusableCursor()
-	}
-	id, err := reward.ParseID(number)
-	if err != nil {
-		return ledger.Cursor{}, unusableCursor()
-	}
-	return ledger.Cursor{ReceivedAt: time.UnixMilli(millis).UTC(), ID: id}, nil
-}
-
-func unusableCursor() error {
-	return invalid(`the query parameter "cursor" is not one that a page named as its next`)
+	return placeCursor(rewardList, r.ReceivedAt, int64(r.Reward.ID))
 }

@@ -203,6 +203,7 @@ func TestShowTellsTheWholeStory(t *testing.T) {
 			"at":"2026-11-23T12:00:00Z"}],
 		"attempts":[{"number":1,"generation":1,"kind":"send","provider":"billing","key":"rf_2429153_1",
 			"started_at":"2026-11-23T12:00:00Z","deadline":"2026-11-23T12:01:00Z","outcome":"accepted","reference":"txn_1","detail":"taken"}],
+		"retry_budget":{"spent":0,"of":7,"open":false},
 		"deliveries":[{"at":"2026-11-23T12:00:00Z","type":"fulfilment_pending","event_id":"22737431","answer":202,
 			"duplicate":false,"workflow_id":"fulfilment-2429153"}],
 		"history":[{"at":"2026-11-23T12:00:00Z","from":"","to":"received","reason":"an event came in","actor":"intake"}],

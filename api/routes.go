@@ -48,7 +48,7 @@ func newRoutes(cfg Config, deps Deps, m *metrics, document []byte) []route {
 
 	webhook := newWebhookHandler(cfg, deps.Intake)
 	callbacks := &callbackHandler{callbacks: deps.Callbacks}
-	rewards := &rewardsHandler{ledger: deps.Ledger, present: words}
+	rewards := &rewardsHandler{ledger: deps.Ledger, unstored: deps.Unstored, present: words}
 	rules := &policyHandler{ledger: deps.Ledger, policy: deps.Policy}
 	approvals := &approvalsHandler{ledger: deps.Ledger, present: words}
 	decisions := &decisionHandler{desk: deps.Desk, metrics: m, now: cfg.Now}
@@ -56,6 +56,7 @@ func newRoutes(cfg Config, deps Deps, m *metrics, document []byte) []route {
 	brake := &brakeHandler{ledger: deps.Ledger, desk: deps.Desk, caps: cfg.Caps, providers: known, now: cfg.Now}
 	payouts := &payoutsHandler{ledger: deps.Ledger}
 	summary := &summaryHandler{ledger: deps.Ledger}
+	events := newEventsHandler(deps)
 	health := newHealthHandler(cfg, deps)
 
 	return []route{
@@ -74,6 +75,10 @@ func newRoutes(cfg Config, deps Deps, m *metrics, document []byte) []route {
 		{http.MethodGet, "/api/v1/brake", reads, brake.show},
 		{http.MethodPut, "/api/v1/brake", operates, brake.set},
 		{http.MethodGet, "/api/v1/summary", reads, summary.show},
+		{http.MethodGet, "/api/v1/events", reads, events.list},
+		{http.MethodGet, "/api/v1/events/:id", reads, events.show},
+		{http.MethodPost, "/api/v1/events/:id/replay", operates, events.replay},
+		{http.MethodPost, "/api/v1/events/replay", operates, events.replayRange},
 
 		{http.MethodGet, "/api/v1/openapi.json", anyone, showDocument(document)},
 		{http.MethodGet, livezPath, anyone, health.live},

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rewardflow/rewardflow/api"
+	"github.com/rewardflow/rewardflow/internal/firstpromoter"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
@@ -94,28 +95,31 @@ func TestReadyWhileTheInboxCommits(t *testing.T) {
 	}{
 		"all is well": {
 			func(*apiTest) {}, 200,
-			`{"ready":true,"inbox":{"depth":0,"oldest_seconds":0},"temporal":{"reachable":true,"detail":""}}`,
+			`{"ready":true,"inbox":{"depth":0,"oldest_seconds":0},"temporal":{"reachable":true,"detail":""},"degraded":[]}`,
 		},
 		"temporal is down": {
 			func(a *apiTest) { a.engine.healthy = func() (bool, string) { return false, "no answer" } }, 200,
-			`{"ready":true,"inbox":{"depth":0,"oldest_seconds":0},"temporal":{"reachable":false,"detail":"no answer"}}`,
+			`{"ready":true,"inbox":{"depth":0,"oldest_seconds":0},"temporal":{"reachable":false,"detail":"no answer"},
+				"degraded":[{"part":"temporal","detail":"no answer","since":"2026-11-23T12:00:00Z"}]}`,
 		},
 		"events wait": {
 			func(a *apiTest) {
 				a.ledger.depth = func() (int, time.Time, error) { return 12, noon().Add(-90 * time.Second), nil }
 			}, 200,
-			`{"ready":true,"inbox":{"depth":12,"oldest_seconds":90},"temporal":{"reachable":true,"detail":""}}`,
+			`{"ready":true,"inbox":{"depth":12,"oldest_seconds":90},"temporal":{"reachable":true,"detail":""},
+				"degraded":[{"part":"dispatch","detail":"accepted events have waited for more than a minute","since":"2026-11-23T11:59:30Z"}]}`,
 		},
 		"the inbox cannot commit": {
 			func(a *apiTest) {
 				a.ledger.ping = func(context.Context) error { return errors.New("disk full at /secret/path") }
 				a.ledger.depth = func() (int, time.Time, error) { return 0, time.Time{}, errors.New("disk full") }
 			}, 503,
-			`{"ready":false,"temporal":{"reachable":true,"detail":""}}`,
+			`{"ready":false,"temporal":{"reachable":true,"detail":""},
+				"degraded":[{"part":"inbox","detail":"it cannot commit: internal error","since":"2026-11-23T12:00:00Z"}]}`,
 		},
 		"about to stop": {
 			func(a *apiTest) { a.deps.Draining = func() bool { return true } }, 503,
-			`{"ready":false,"inbox":{"depth":0,"oldest_seconds":0},"temporal":{"reachable":true,"detail":""}}`,
+			`{"ready":false,"inbox":{"depth":0,"oldest_seconds":0},"temporal":{"reachable":true,"detail":""},"degraded":[]}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -208,8 +212,13 @@ func TestCountersExistFromTheStart(t *testing.T) {
 	t.Parallel()
 
 	a := newAPITest(t)
-	for _, code := range []string{"200", "202", "400", "401", "413", "503"} {
-		require.Zero(t, a.counter(t, "rewardflow_webhook_answers_total", map[string]string{"code": code}))
+	for _, kind := range append(firstpromoter.KnownTypes(), "unknown") {
+		for _, code := range []string{"200", "202", "503"} {
+			require.Zero(t, a.counter(t, "rewardflow_webhook_answers_total", map[string]string{"code": code, "event_type": kind}))
+		}
+	}
+	for _, code := range []string{"400", "401", "403", "413", "503"} {
+		require.Zero(t, a.counter(t, "rewardflow_webhook_answers_total", map[string]string{"code": code, "event_type": "unread"}))
 	}
 	require.Zero(t, a.counter(t, "rewardflow_webhook_unauthorized_total", nil))
 	for _, decision := range []string{"approve", "reject"} {
@@ -221,7 +230,7 @@ func TestCountersExistFromTheStart(t *testing.T) {
 
 	rec := a.do(t, http.MethodGet, "/metrics", "")
 	require.Equal(t, http.StatusOK, rec.Code)
-	require.Contains(t, rec.Body.String(), `rewardflow_webhook_answers_total{code="202"} 0`)
+	require.Contains(t, rec.Body.String(), `rewardflow_webhook_answers_total{code="202",event_type="lead_signup"} 0`)
 }
 
 // What a caller makes up must not become a label.

@@ -11,16 +11,18 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/rewardflow/rewardflow/internal/fault"
+	"github.com/rewardflow/rewardflow/internal/ledger"
 )
 
 // Intake takes responsibility for events.
 type Intake interface {
-	// Accept stores an event for good. fulfilled says that the event's reward
-	// is paid and that its close is claimed for the answer; workflowID names
+	// Accept stores an event for good. Fulfilled says that the event's reward
+	// is paid and that its close is claimed for the answer; WorkflowID names
 	// the workflow that carries the event, and may be empty. An error of kind
 	// Invalid says that the event is unusable; every other error says that it
-	// was not stored. The trace context of the delivery is ctx's.
-	Accept(ctx context.Context, body []byte) (fulfilled bool, workflowID string, err error)
+	// was not stored. What comes with an error is what the body said. The trace
+	// context of the delivery is ctx's.
+	Accept(ctx context.Context, body []byte) (ledger.Taken, error)
 }
 
 // webhookHandler takes FirstPromoter's events in.
@@ -67,15 +69,16 @@ func (h *webhookHandler) receive(c *gin.Context) error {
 	if err != nil {
 		return unreadable(err)
 	}
-	fulfilled, workflowID, err := h.intake.Accept(c.Request.Context(), body)
+	taken, err := h.intake.Accept(c.Request.Context(), body)
+	c.Set(takenKey, taken)
 	if err != nil {
 		return refusedEvent(err)
 	}
 	status := http.StatusAccepted
-	if fulfilled {
+	if taken.Fulfilled {
 		status = http.StatusOK
 	}
-	c.JSON(status, accepted{Fulfilled: fulfilled, WorkflowID: workflowID})
+	c.JSON(status, accepted{Fulfilled: taken.Fulfilled, WorkflowID: taken.WorkflowID})
 	return nil
 }
 

@@ -67,7 +67,7 @@ func TestWebhookAnswersByTable(t *testing.T) {
 				require.Equal(t, "30", rec.Header().Get("Retry-After"))
 				require.Equal(t, "the event was not stored: send it again", decode[problem](t, rec).Detail)
 			}
-			require.Equal(t, 1, a.counter(t, "rewardflow_webhook_answers_total", map[string]string{"code": fmt.Sprint(row.status)}))
+			require.Equal(t, 1, a.counter(t, "rewardflow_webhook_answers_total", map[string]string{"code": fmt.Sprint(row.status), "event_type": "fulfilment_pending"}))
 		})
 	}
 }

@@ -116,7 +116,7 @@ func fulfilments(b *testing.B, c client.Client, n int) float64 {
 	began := time.Now()
 	for range n {
 		id := next.Add(1)
-		_, _, err := in.Accept(b.Context(), fmt.Appendf(nil, `{"event":{"id":%d,"type":"fulfilment_pending"},"data":{"id":%d,
+		_, err := in.Accept(b.Context(), fmt.Appendf(nil, `{"event":{"id":%d,"type":"fulfilment_pending"},"data":{"id":%d,
 			"status":"pending","amount":3,"unit":"free_months","promoter":{"id":7,"email":"a@example.com"},"campaign":{"id":9,"name":"Spring"}}}`, id, id))
 		require.NoError(b, err)
 	}

@@ -56,6 +56,9 @@ type App struct {
 	ledger     ledger.Ledger
 	temporal   client.Client
 	dispatcher *intake.Dispatcher
+	replayer   *intake.Replayer
+	unstored   *intake.Unstored
+	board      *board
 	desk       *desk.Desk
 	policy     *policy.Policy
 	handler    http.Handler
@@ -93,6 +96,7 @@ func New(ctx context.Context, opts Options) (*App, error) {
 		opts:     opts,
 		log:      opts.Logger,
 		cleanups: &cleanups{log: opts.Logger},
+		board:    newBoard(time.Now),
 		failed:   make(chan error, 2),
 	}
 	if err := a.build(ctx); err != nil {
@@ -105,10 +109,12 @@ func New(ctx context.Context, opts Options) (*App, error) {
 // a worker that cannot reach Temporal yet goes on trying.
 func (a *App) Start(ctx context.Context) error {
 	if a.opts.API {
+		a.background("unstored deliveries", a.unstored.Run) // It outlives the HTTP surface, to write what that counted last.
 		if err := a.serve(ctx); err != nil {
 			return errors.Join(err, a.Stop(ctx))
 		}
 		a.background("dispatcher", a.dispatcher.Run)
+		a.background("replays", a.replayer.Run)
 		a.background("deliveries", a.deliver)
 	}
 	if a.opts.Worker {
@@ -256,7 +262,9 @@ func (a *App) policyChanged(ctx context.Context) {
 
 // checkFirstPromoter says at start, once, what every reward would find out.
 func (a *App) checkFirstPromoter(ctx context.Context) {
-	if err := a.firstPromoter.Check(ctx); err != nil && ctx.Err() == nil {
+	err := a.firstPromoter.Check(ctx)
+	a.board.note(partFirstPromoter, err)
+	if err != nil && ctx.Err() == nil {
 		a.log.ErrorContext(ctx, "firstpromoter.not_usable", "error", err,
 			"consequence", "events are accepted, and nothing is paid before FirstPromoter can be asked")
 	}

@@ -91,11 +91,15 @@ func factsOf(c activities.Case, r reward.Reward, provider string) policy.Facts {
 }
 
 // owedReader gives the activities FirstPromoter's API in their own words.
-type owedReader struct{ client *firstpromoter.Client }
+type owedReader struct {
+	client *firstpromoter.Client
+	board  *board
+}
 
 // Owed reads a reward from FirstPromoter.
 func (o owedReader) Owed(ctx context.Context, promoterID int64, id reward.ID) (activities.Owed, error) {
 	p, err := o.client.Payout(ctx, promoterID, id)
+	o.board.note(partFirstPromoter, err)
 	if err != nil {
 		return activities.Owed{}, err
 	}
@@ -107,5 +111,6 @@ func (o owedReader) Owed(ctx context.Context, promoterID int64, id reward.ID) (a
 // Complete tells FirstPromoter once that a reward is fulfilled.
 func (o owedReader) Complete(ctx context.Context, id reward.ID) error {
 	_, err := o.client.Complete(ctx, id)
+	o.board.note(partFirstPromoter, err)
 	return err
 }

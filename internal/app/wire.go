@@ -60,6 +60,7 @@ func (a *App) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	channels.watch(a.board)
 	if a.policy, err = policy.Compile(cfg.Policy); err != nil {
 		return fmt.Errorf("compiling the policy: %w", err)
 	}
@@ -115,7 +116,10 @@ func (a *App) namespace() string {
 
 func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channels, providers map[string]payout.Provider) error {
 	starter := intake.NewStarter(a.temporal, cfg.Temporal.TaskQueue, a.eager(ctx), channels.wanting)
-	a.dispatcher = intake.NewDispatcher(intake.DispatcherConfig{Owner: owner()}, a.ledger, starter, a.log)
+	self := owner()
+	a.dispatcher = intake.NewDispatcher(intake.DispatcherConfig{Owner: self}, a.ledger, starter, a.log)
+	a.replayer = intake.NewReplayer(self, a.ledger, starter, intake.NewRuns(a.temporal, a.opts.Temporal.DataConverter), a.log)
+	a.unstored = intake.NewUnstored(a.ledger, a.log)
 	operators, err := operators(cfg)
 	if err != nil {
 		return err
@@ -131,7 +135,7 @@ func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channel
 	if err != nil {
 		return err
 	}
-	if err := a.telemetry.Registerer().Register(newGauges(a.ledger)); err != nil {
+	if err := a.telemetry.Registerer().Register(newGauges(a.ledger, a.unstored)); err != nil {
 		return fmt.Errorf("registering the ledger's gauges: %w", err)
 	}
 	a.handler, err = api.New(api.Config{
@@ -139,6 +143,7 @@ func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channel
 		BasicAuth:         cfg.FirstPromoter.BasicAuth.Reveal(),
 		Operators:         operators,
 		Providers:         known,
+		EventTypes:        firstpromoter.KnownTypes(),
 		Caps:              caps(cfg),
 		WorkflowID:        workflows.FulfilmentID,
 		TemporalUIURL:     a.opts.TemporalUIURL,
@@ -150,11 +155,14 @@ func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channel
 		TracerProvider:    a.telemetry.TracerProvider(),
 		Propagator:        a.telemetry.Propagator(),
 	}, api.Deps{
-		Intake: in,
-		Ledger: a.ledger,
-		Desk:   a.desk,
-		Engine: engineHealth{a.temporal},
-		Policy: explainer{a.policy},
+		Intake:   in,
+		Ledger:   a.ledger,
+		Desk:     a.desk,
+		Engine:   engineHealth{a.temporal},
+		Policy:   explainer{a.policy},
+		Unstored: a.unstored,
+		Replays:  a.replayer,
+		Troubles: []api.Troubles{a.board, workerWatch{a.temporal, cfg.Temporal.TaskQueue}},
 		Callbacks: callback.New(callback.Config{
 			Providers: providers, TaskQueue: cfg.Temporal.TaskQueue, Logger: a.log,
 		}, a.ledger, a.temporal),
@@ -175,7 +183,7 @@ func (a *App) buildWorker(cfg *config.Config, channels channels, providers map[s
 		},
 	}, activities.Deps{
 		Ledger:        a.ledger,
-		FirstPromoter: owedReader{a.firstPromoter},
+		FirstPromoter: owedReader{a.firstPromoter, a.board},
 		Judge:         judge{routes: cfg.Routes, policy: a.policy},
 		Providers:     providers,
 	})

@@ -191,8 +191,8 @@ func (d *desk) BrakeChanged(context.Context) {}
 
 type intake struct{}
 
-func (intake) Accept(context.Context, []byte) (bool, string, error) {
-	return false, "", fault.New(fault.Invalid, "test.accept", "no events are sent here")
+func (intake) Accept(context.Context, []byte) (ledger.Taken, error) {
+	return ledger.Taken{}, fault.New(fault.Invalid, "test.accept", "no events are sent here")
 }
 
 // rules say the same of everything.

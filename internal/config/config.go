@@ -210,7 +210,7 @@ func NotificationEvents() []string {
 		"lead_signup", "lead_becomes_referral", "lead_cancelled", "lead_subscribed",
 		"promoter_accepted", "promoter_signed_up", "reward_created",
 		"reward_awaiting_approval", "reward_reminder", "reward_escalated", "reward_held",
-		"reward_quarantined", "reward_attention",
+		"reward_quarantined", "reward_attention", "reward_retry_budget",
 		"reward_fulfilled", "reward_fulfilled_elsewhere", "reward_rejected", "reward_abandoned",
 	}
 }

@@ -28,6 +28,16 @@ const (
 	FulfilmentPending = "fulfilment_pending"
 )
 
+// What a body is that Decode refuses, for errors.Is.
+var (
+	// ErrNotJSON is not one JSON object.
+	ErrNotJSON = errors.New("not a JSON object")
+	// ErrNoType has no usable event.type.
+	ErrNoType = errors.New("no event.type")
+	// ErrNoRewardID is a fulfilment_pending event without a usable data.id.
+	ErrNoRewardID = errors.New("no data.id")
+)
+
 // opDecode names the operation in errors.
 const opDecode = "firstpromoter.decode"
 
@@ -71,8 +81,8 @@ func Decode(body []byte) (Event, error) {
 	envelope := top.object("event")
 	raw := strings.TrimSpace(envelope.text("type"))
 	if !isTypeName(raw) || envelope["type"][0] != '"' {
-		return Event{}, fault.New(fault.Invalid, opDecode,
-			fmt.Sprintf("event.type is missing, or is not a name of at most %d letters, digits, dots, dashes and underscores", maxType))
+		return Event{}, fault.Wrap(fault.Invalid, opDecode,
+			fmt.Sprintf("event.type is missing, or is not a name of at most %d letters, digits, dots, dashes and underscores", maxType), ErrNoType)
 	}
 
 	data := top.object("data")
@@ -119,17 +129,20 @@ func (e Event) Dedupe() string {
 func readBody(body []byte) (object, error) {
 	var top object
 	err := json.Unmarshal(body, &top)
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return nil, fault.Wrap(fault.Invalid, opDecode, "the body is JSON, and not an object", wrong)
+	notJSON := func(message string) (object, error) {
+		return nil, fault.Wrap(fault.Invalid, opDecode, message, ErrNotJSON)
+	}
+	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return notJSON("the body is JSON, and not an object")
 	}
 	if bad, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return nil, fault.New(fault.Invalid, opDecode, fmt.Sprintf("the body is not JSON: it breaks at byte %d", bad.Offset))
+		return notJSON(fmt.Sprintf("the body is not JSON: it breaks at byte %d", bad.Offset))
 	}
 	if err != nil {
-		return nil, fault.New(fault.Invalid, opDecode, "the body is not JSON")
+		return notJSON("the body is not JSON")
 	}
 	if top == nil {
-		return nil, fault.New(fault.Invalid, opDecode, "the body is JSON, and not an object")
+		return notJSON("the body is JSON, and not an object")
 	}
 	return top, nil
 }
@@ -138,8 +151,8 @@ func readBody(body []byte) (object, error) {
 func readClaim(data object) (*ledger.Claimed, error) {
 	p := readPayout(data)
 	if p.ID == 0 {
-		return nil, fault.New(fault.Invalid, opDecode,
-			"data.id of the fulfilment_pending event is missing, or is not a whole number above zero")
+		return nil, fault.Wrap(fault.Invalid, opDecode,
+			"data.id of the fulfilment_pending event is missing, or is not a whole number above zero", ErrNoRewardID)
 	}
 	return &ledger.Claimed{Reward: p.Reward(), Defect: p.Defect}, nil
 }

@@ -51,7 +51,7 @@ func BenchmarkAcceptAgainstPlainStart(b *testing.B) {
 		})
 		require.NoError(b, err)
 		accepted := rate(clients, span, func(ctx context.Context, n int64) error {
-			_, _, err := in.Accept(ctx, event(n))
+			_, err := in.Accept(ctx, event(n))
 			return err
 		})
 		cancel()

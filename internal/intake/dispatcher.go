@@ -96,10 +96,10 @@ func (d *Dispatcher) drain(ctx context.Context) {
 		switch {
 		case failed:
 			trouble++
-			d.rest(ctx, backoff(trouble), nil)
+			rest(ctx, backoff(trouble), nil)
 		case leased < d.cfg.Batch:
 			trouble = 0
-			d.rest(ctx, d.cfg.Poll, d.woken)
+			rest(ctx, d.cfg.Poll, d.woken)
 		default:
 			trouble = 0
 		}
@@ -111,7 +111,8 @@ func backoff(trouble int) time.Duration {
 	return min(250*time.Millisecond<<min(trouble-1, 5), 5*time.Second)
 }
 
-func (d *Dispatcher) rest(ctx context.Context, pause time.Duration, wake <-chan struct{}) {
+// rest waits for the pause, or until it is woken.
+func rest(ctx context.Context, pause time.Duration, wake <-chan struct{}) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
@@ -206,7 +207,7 @@ func (d *Dispatcher) sweeps(ctx context.Context) {
 		} else {
 			settled = d.cfg.SweepEvery
 		}
-		d.rest(ctx, pause, nil)
+		rest(ctx, pause, nil)
 	}
 }
 
@@ -223,7 +224,7 @@ func (d *Dispatcher) sweep(ctx context.Context, unchanged time.Duration) error {
 			first error
 		)
 		d.each(ctx, len(records), func(ctx context.Context, i int) {
-			if err := d.starter.TakeUp(ctx, records[i].Reward); err != nil {
+			if _, err := d.starter.TakeUp(ctx, records[i].Reward); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				first = err

@@ -8,13 +8,16 @@ package intake
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/firstpromoter"
 	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/reward"
 	"github.com/rewardflow/rewardflow/internal/telemetry"
 	"github.com/rewardflow/rewardflow/workflows"
 )
@@ -22,6 +25,7 @@ import (
 // inbox is where an accepted event is made durable.
 type inbox interface {
 	Accept(ctx context.Context, ev ledger.Event, closeByAnswerAfter time.Duration) (ledger.Receipt, error)
+	Reward(ctx context.Context, id reward.ID) (ledger.Record, error)
 }
 
 // Intake accepts events.
@@ -29,8 +33,10 @@ type Intake struct {
 	inbox              inbox
 	closeByAnswerAfter time.Duration
 	wake               func()
-	metrics            *metrics
-	log                *slog.Logger
+	// ours remembers the newest rewards that are in the ledger.
+	ours    *recent
+	metrics *metrics
+	log     *slog.Logger
 }
 
 // Config says how events are accepted. Registerer and Logger are required.
@@ -56,20 +62,29 @@ func New(box inbox, cfg Config) (*Intake, error) {
 		cfg.Wake = func() {}
 	}
 	return &Intake{
-		inbox: box, closeByAnswerAfter: cfg.CloseByAnswerAfter, wake: cfg.Wake, metrics: counters, log: cfg.Logger,
+		inbox: box, closeByAnswerAfter: cfg.CloseByAnswerAfter, wake: cfg.Wake, ours: newRecent(maxRecent),
+		metrics: counters, log: cfg.Logger,
 	}, nil
 }
 
 // Accept decodes a delivery, keeps its allowed fields, and commits them. When
-// it returns nil the event is ours. fulfilled says that the reward is paid and
+// it returns nil the event is ours. Fulfilled says that the reward is paid and
 // that the answer must close it: only then may the caller answer 200.
 //
 // It returns fault.Invalid for what is not an event, and another kind when the
-// inbox could not commit.
-func (in *Intake) Accept(ctx context.Context, body []byte) (fulfilled bool, workflowID string, err error) {
+// inbox could not commit, both with what the body said. An event that could
+// surely not be committed, and asks for a reward that is in the ledger already,
+// is no error: the reward is ours, and Reason says that this delivery of its
+// event was not stored.
+func (in *Intake) Accept(ctx context.Context, body []byte) (ledger.Taken, error) {
 	ev, err := firstpromoter.Decode(body)
 	if err != nil {
-		return false, "", err
+		return ledger.Taken{Reason: unusable(err)}, err
+	}
+	taken := ledger.Taken{Type: ev.Type, Known: ev.Known}
+	if ev.Reward != nil {
+		taken.RewardID = ev.Reward.Reward.ID
+		taken.WorkflowID = workflows.FulfilmentID(taken.RewardID)
 	}
 	receipt, err := in.inbox.Accept(ctx, ledger.Event{
 		Type:        ev.Type,
@@ -81,19 +96,69 @@ func (in *Intake) Accept(ctx context.Context, body []byte) (fulfilled bool, work
 		Dispatch:    ev.Known,
 	}, in.closeByAnswerAfter)
 	if err != nil {
-		return false, "", err
+		return in.notStored(ctx, taken, err)
 	}
-	in.metrics.count(ev, receipt.Duplicate)
-	attrs := []any{"event_type", ev.Type, "event_id", ev.ID, "known", ev.Known, "duplicate", receipt.Duplicate}
-	if ev.Reward != nil {
-		workflowID = workflows.FulfilmentID(ev.Reward.Reward.ID)
-		attrs = append(attrs, "reward_id", ev.Reward.Reward.ID, "closed_by_answer", receipt.ClosedByAnswer)
+	taken.Fulfilled = receipt.ClosedByAnswer
+	in.stored(ctx, ev, taken, receipt.Duplicate)
+	return taken, nil
+}
+
+// stored counts and tells of an event that is ours.
+func (in *Intake) stored(ctx context.Context, ev firstpromoter.Event, taken ledger.Taken, duplicate bool) {
+	in.metrics.count(ev, duplicate)
+	attrs := []any{"event_type", ev.Type, "event_id", ev.ID, "known", ev.Known, "duplicate", duplicate}
+	if taken.RewardID != 0 {
+		in.ours.add(taken.RewardID)
+		attrs = append(attrs, "reward_id", taken.RewardID, "closed_by_answer", taken.Fulfilled)
 	}
 	in.log.InfoContext(ctx, "event.accepted", attrs...)
 	if ev.Known {
 		in.wake()
 	}
-	return receipt.ClosedByAnswer, workflowID, nil
+}
+
+// knownBudget bounds the look whether a reward is ours already, which comes on
+// top of a commit that has failed: FirstPromoter waits for 15 seconds.
+const knownBudget = 2 * time.Second
+
+// notStored decides what an event that could not be committed means. FirstPromoter
+// sends a fulfilment_pending again after every 2xx but 200 as well, and an error
+// would spend its budget for a reward that cannot be lost any more. Where the
+// commit may have happened, and with it a close by the answer, only an error
+// surely brings the event back.
+func (in *Intake) notStored(ctx context.Context, taken ledger.Taken, cause error) (ledger.Taken, error) {
+	taken.Reason = ledger.ReasonNotStored
+	surely := fault.Is(cause, fault.Unavailable) || fault.Is(cause, fault.Throttled)
+	if taken.RewardID == 0 || !surely || !in.isOurs(ctx, taken.RewardID) {
+		return taken, cause
+	}
+	in.log.WarnContext(ctx, "event.not_stored", "reward_id", taken.RewardID, "error", cause,
+		"consequence", "the reward is in the ledger already, so the event was answered 202")
+	taken.Reason = ledger.ReasonOurs
+	return taken, nil
+}
+
+// isOurs reports whether a reward is surely in the ledger. A database that
+// cannot be written can often be read; when it cannot, memory knows what this
+// process took in last.
+func (in *Intake) isOurs(ctx context.Context, id reward.ID) bool {
+	ctx, cancel := context.WithTimeout(ctx, knownBudget)
+	defer cancel()
+	_, err := in.inbox.Reward(ctx, id)
+	return err == nil || (!fault.Is(err, fault.NotFound) && in.ours.has(id))
+}
+
+// unusable says why a body was refused, in one of the closed set of reasons.
+func unusable(err error) ledger.UnstoredReason {
+	switch {
+	case errors.Is(err, firstpromoter.ErrNotJSON):
+		return ledger.ReasonNotJSON
+	case errors.Is(err, firstpromoter.ErrNoType):
+		return ledger.ReasonNoType
+	case errors.Is(err, firstpromoter.ErrNoRewardID):
+		return ledger.ReasonNoRewardID
+	}
+	return ledger.ReasonUnusable
 }
 
 // workflowEventID is the event's own ID, or, for an event without one, what

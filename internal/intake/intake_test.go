@@ -139,9 +139,10 @@ func run(t *testing.T, d *intake.Dispatcher) (stop func()) {
 
 func (b *bundle) accept(t *testing.T, body []byte) {
 	t.Helper()
-	fulfilled, _, err := b.intake.Accept(t.Context(), body)
+	taken, err := b.intake.Accept(t.Context(), body)
 	require.NoError(t, err)
-	require.False(t, fulfilled)
+	require.False(t, taken.Fulfilled)
+	require.Empty(t, taken.Reason)
 }
 
 func TestEventStartsOneWorkflow(t *testing.T) {
@@ -233,7 +234,7 @@ func TestUnusableEventsAreNotAccepted(t *testing.T) {
 
 	b := newBundle(t)
 	for _, body := range []string{``, `[]`, `{"event":{}}`, `{"event":{"type":"fulfilment_pending"},"data":{"id":0}}`} {
-		_, _, err := b.intake.Accept(t.Context(), []byte(body))
+		_, err := b.intake.Accept(t.Context(), []byte(body))
 		require.Equal(t, fault.Invalid, fault.KindOf(err), body)
 	}
 	depth, _, err := b.ledger.InboxDepth(t.Context())

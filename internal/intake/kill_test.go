@@ -50,7 +50,7 @@ func acceptForEver(path string) {
 		go func() {
 			for {
 				n := numbers.Add(1)
-				if _, _, err := in.Accept(context.Background(), event(n)); err != nil {
+				if _, err := in.Accept(context.Background(), event(n)); err != nil {
 					continue
 				}
 				printing.Lock()

@@ -51,27 +51,41 @@ func (s *Starter) Start(ctx context.Context, row ledger.Pending) (string, error)
 	if len(channels) == 0 {
 		return "", nil
 	}
+	options := s.notification(row)
+	_, err := s.tell(ctx, options, row, channels)
+	return options.ID, err
+}
+
+// notification returns the options of an event's notification.
+func (s *Starter) notification(row ledger.Pending) client.StartWorkflowOptions {
 	options := s.options(workflows.NotificationID(row.Type, row.EventID))
 	options.StaticSummary = row.Type
-	err := s.start(ctx, options, workflows.NotificationType, workflows.NotificationInput{
+	return options
+}
+
+// tell starts a notification, and reports whether it did: one that is open, or
+// that the options do not let run again, stays as it is.
+func (s *Starter) tell(ctx context.Context, options client.StartWorkflowOptions, row ledger.Pending, channels []string) (bool, error) {
+	return s.start(ctx, options, workflows.NotificationType, workflows.NotificationInput{
 		Inbox: row.Inbox, Type: row.Type, Channels: channels,
 	})
-	return options.ID, err
 }
 
 // Fulfil starts the fulfilment of a reward unless it is open or has completed.
 func (s *Starter) Fulfil(ctx context.Context, r reward.Reward) error {
-	return s.fulfil(ctx, r, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
+	_, err := s.fulfil(ctx, r, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
+	return err
 }
 
 // TakeUp starts the fulfilment of a reward that the ledger holds as unfinished,
-// unless it is open. That it has completed before does not matter: a payout
-// that came back after it was delivered has made the reward unfinished again.
-func (s *Starter) TakeUp(ctx context.Context, r reward.Reward) error {
+// unless it is open, and reports whether it did. That it has completed before
+// does not matter: a payout that came back after it was delivered has made the
+// reward unfinished again.
+func (s *Starter) TakeUp(ctx context.Context, r reward.Reward) (started bool, err error) {
 	return s.fulfil(ctx, r, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 }
 
-func (s *Starter) fulfil(ctx context.Context, r reward.Reward, reuse enumspb.WorkflowIdReusePolicy) error {
+func (s *Starter) fulfil(ctx context.Context, r reward.Reward, reuse enumspb.WorkflowIdReusePolicy) (started bool, err error) {
 	options := s.options(workflows.FulfilmentID(r.ID))
 	options.WorkflowIDReusePolicy = reuse
 	options.StaticSummary = fmt.Sprintf("Reward %s: %s", r.ID, r.Quantity)
@@ -99,12 +113,17 @@ func (s *Starter) options(id string) client.StartWorkflowOptions {
 	}
 }
 
-func (s *Starter) start(ctx context.Context, options client.StartWorkflowOptions, workflow string, in any) error {
+// start starts a workflow, and reports whether it did: one that was started
+// already is no error.
+func (s *Starter) start(ctx context.Context, options client.StartWorkflowOptions, workflow string, in any) (bool, error) {
 	_, err := s.temporal.ExecuteWorkflow(ctx, options, workflow, in)
-	if err != nil && !temporal.IsWorkflowExecutionAlreadyStartedError(err) {
-		return fmt.Errorf("starting %s: %w", options.ID, err)
+	switch {
+	case temporal.IsWorkflowExecutionAlreadyStartedError(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("starting %s: %w", options.ID, err)
 	}
-	return nil
+	return true, nil
 }
 
 // claimed reads from an inbox row what the search attributes need.

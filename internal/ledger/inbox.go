@@ -45,6 +45,23 @@ type Receipt struct {
 	ClosedByAnswer bool
 }
 
+// Taken is what became of a delivery, for whoever answers it. After an error it
+// holds what the body said, as far as it could be read.
+type Taken struct {
+	// Type is the canonical event type, Known whether it is one of the known
+	// ones; empty when the body could not be read.
+	Type  string
+	Known bool
+	// RewardID is what a fulfilment_pending event asks for, else zero.
+	RewardID reward.ID
+	// Fulfilled says that the answer closes the reward: only then is it 200.
+	Fulfilled  bool
+	WorkflowID string
+	// Reason is why nothing was stored; empty when the delivery was. Without an
+	// error it is ReasonOurs.
+	Reason UnstoredReason
+}
+
 // Pending is an inbox row that this process leased in order to dispatch it.
 type Pending struct {
 	Inbox       int64

@@ -97,6 +97,7 @@ func TestRenderHasWordsForEveryType(t *testing.T) {
 		"reward_escalated":         "A reward has waited long for approval",
 		"reward_held":              "A reward is held",
 		"reward_attention":         "A reward needs attention",
+		"reward_retry_budget":      "A reward is close to being marked with issues",
 		"reward_rejected":          "A reward was rejected",
 		"reward_abandoned":         "A reward was abandoned",
 		"reward_fulfilled":         "A reward is fulfilled",

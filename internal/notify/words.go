@@ -61,7 +61,7 @@ func aboutReward(state string, s stored) Message {
 	if s.RewardID != 0 {
 		f.add("Reward", s.RewardID.String())
 	}
-	if s.Status != state {
+	if s.Status != "" && s.Status != state {
 		f.add("Status", words(s.Status))
 	}
 	f.add("Reason", s.Reason)
@@ -85,6 +85,8 @@ func stateWords(state string) (is, means string) {
 		return "is held", "Nothing is paid while it is held, and nothing is lost."
 	case "attention":
 		return "needs attention", "It does not go on before somebody has said what to do."
+	case "retry_budget":
+		return "is close to being marked with issues", "FirstPromoter sent its event, and it could not be stored. When a day's errors are used up, FirstPromoter stops sending it."
 	case "rejected":
 		return "was rejected", "It is not paid."
 	case "abandoned":
@@ -97,10 +99,10 @@ func stateWords(state string) (is, means string) {
 	return "is " + words(state), "This is where it stands now."
 }
 
-// needsPerson is true for the statuses that only a person ends, and for the
-// steps of the wait for approval.
+// needsPerson is true for the statuses that only a person ends, for the steps of
+// the wait for approval, and for a retry budget that is running out.
 func needsPerson(state string) bool {
-	return state == "reminder" || state == "escalated" || reward.Status(state).NeedsPerson()
+	return state == "reminder" || state == "escalated" || state == "retry_budget" || reward.Status(state).NeedsPerson()
 }
 
 // advice says what a person can do next; empty when there is nothing to do.
@@ -113,6 +115,8 @@ func advice(state string, id reward.ID) string {
 		return "rewardflow approvals show " + id.String()
 	case "held":
 		return "rewardflow why " + id.String()
+	case "retry_budget":
+		return "rewardflow events list --answer 503, and rewardflow doctor"
 	case "quarantined", "attention":
 		return "rewardflow why " + id.String() + ", then rewardflow resolve " + id.String() + " retry|reroute|paid|reject|abandon"
 	}
