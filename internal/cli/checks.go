@@ -205,6 +205,11 @@ func (p *Program) checkAPI(ctx context.Context, cfg *config.Config) (string, err
 		words += fmt.Sprintf("; events that wait to be dispatched: %d, the oldest for %s",
 			state.Inbox.Depth, span(time.Duration(state.Inbox.OldestSeconds)*time.Second))
 	}
+	for _, d := range state.Degraded {
+		if d.Part != "temporal" && d.Part != "dispatch" { // Told already.
+			words += fmt.Sprintf("; %s since %s: %s", plain(d.Part), stamp(d.Since), plain(d.Detail))
+		}
+	}
 	return words, nil
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/rewardflow/rewardflow/internal/ledger"
@@ -64,10 +65,19 @@ type detailDocument struct {
 	Resolutions []resolutionDocument `json:"resolutions"`
 	Attempts    []attemptDocument    `json:"attempts"`
 	Deliveries  []deliveryDocument   `json:"deliveries"`
+	RetryBudget budgetDocument       `json:"retry_budget"`
 	History     []changeDocument     `json:"history"`
 	Links       struct {
 		Workflow string `json:"workflow"`
 	} `json:"links"`
+}
+
+// budgetDocument is what is spent of the errors that FirstPromoter forgives.
+type budgetDocument struct {
+	Spent     int       `json:"spent"`
+	Of        int       `json:"of"`
+	LastError time.Time `json:"last_error"`
+	Open      bool      `json:"open"`
 }
 
 type payoutDocument struct {
@@ -135,6 +145,74 @@ type changeDocument struct {
 	Actor  string        `json:"actor"`
 }
 
+type eventsDocument struct {
+	Events     []eventDocument    `json:"events"`
+	Unstored   []unstoredDocument `json:"unstored"`
+	NextCursor string             `json:"next_cursor"`
+}
+
+// eventDocument is an event; what the list leaves out is at the end.
+type eventDocument struct {
+	ID           int64     `json:"id"`
+	Type         string    `json:"type"`
+	EventID      string    `json:"event_id"`
+	RewardID     int64     `json:"reward_id"`
+	Known        bool      `json:"known"`
+	Internal     bool      `json:"internal"`
+	ReceivedAt   time.Time `json:"received_at"`
+	Deliveries   int       `json:"deliveries"`
+	Answer       int       `json:"answer"`
+	Waiting      bool      `json:"waiting"`
+	Trouble      string    `json:"trouble"`
+	DispatchedAt time.Time `json:"dispatched_at"`
+	WorkflowID   string    `json:"workflow_id"`
+
+	Fields  json.RawMessage  `json:"fields"`
+	Answers []answerDocument `json:"answers"`
+	Replays []replayDocument `json:"replays"`
+}
+
+type answerDocument struct {
+	At        time.Time `json:"at"`
+	Answer    int       `json:"answer"`
+	Duplicate bool      `json:"duplicate"`
+}
+
+type replayDocument struct {
+	At       time.Time `json:"at"`
+	By       string    `json:"by"`
+	Verified bool      `json:"verified"`
+	Again    bool      `json:"again"`
+	DoneAt   time.Time `json:"done_at"`
+	Outcome  string    `json:"outcome"`
+}
+
+// unstoredDocument counts deliveries that were answered and not stored.
+type unstoredDocument struct {
+	Hour     time.Time             `json:"hour"`
+	Answer   int                   `json:"answer"`
+	Reason   ledger.UnstoredReason `json:"reason"`
+	Type     string                `json:"type"`
+	RewardID int64                 `json:"reward_id"`
+	Count    int                   `json:"count"`
+	LastAt   time.Time             `json:"last_at"`
+}
+
+// replayedDocument says what becomes of one event that is to be replayed.
+type replayedDocument struct {
+	ID     int64              `json:"id"`
+	Result ledger.ReplayState `json:"result"`
+}
+
+// replayedRangeDocument counts the events of a range by what becomes of each.
+type replayedRangeDocument struct {
+	Events     int `json:"events"`
+	Queued     int `json:"queued"`
+	Waiting    int `json:"waiting"`
+	Ended      int `json:"ended"`
+	StoredOnly int `json:"stored_only"`
+}
+
 // tallyDocument says where an approval stands after a decision.
 type tallyDocument struct {
 	Decision  decisionDocument `json:"decision"`
@@ -180,4 +258,9 @@ type readyDocument struct {
 		Reachable bool   `json:"reachable"`
 		Detail    string `json:"detail"`
 	} `json:"temporal"`
+	Degraded []struct {
+		Part   string    `json:"part"`
+		Detail string    `json:"detail"`
+		Since  time.Time `json:"since"`
+	} `json:"degraded"`
 }

@@ -29,7 +29,7 @@ func exitCodesTopic() *cobra.Command {
   2  what was typed is wrong, or the question was answered with no;
      nothing was done
   4  the token is missing, wrong, or lacks the role
-  5  there is no such reward
+  5  there is no such reward, or no such event
   6  the reward does not allow it: it is decided already, has changed since it
      was shown, or has ended
 

@@ -23,12 +23,14 @@ const (
 	lost        reward.ID = 1007 // The provider's answer was lost.
 	quarantined reward.ID = 1008
 	decided     reward.ID = 1009 // Approved by frank, and waits for one more.
+	neverStored reward.ID = 1010 // Its event came five times, and the disk was full.
 )
 
 // fill brings the rewards to where the scripts find them.
 func (w *world) fill(ctx context.Context) error {
 	for _, story := range []func(context.Context) error{
 		w.awaitsApproval, w.wasRefused, w.isPaidByHand, w.wasFulfilled, w.isBraked, w.isFresh, w.wasLost, w.isQuarantined, w.isHalfApproved,
+		w.gotOtherEvents, w.couldNotStore,
 	} {
 		w.minutes.Add(1)
 		if err := story(ctx); err != nil {
@@ -119,6 +121,38 @@ func (w *world) isHalfApproved(ctx context.Context) error {
 		Lane: reward.LaneAPI, Verdict: reward.Approve, Digest: rec.Digest, Comment: "seen the invoice", At: w.now(),
 	}, false)
 	return err
+}
+
+// gotOtherEvents is an event that a channel was told of, and one of an unknown type.
+func (w *world) gotOtherEvents(ctx context.Context) error {
+	receipt, err := w.ledger.Accept(ctx, ledger.Event{
+		Type: "lead_signup", Dedupe: "501", EventID: "501", Dispatch: true,
+		Body: []byte(`{"event":{"id":"501","type":"lead_signup"},"promoter":{"id":5272969},` +
+			`"lead":{"id":9,"state":"signup","email":"j\u00fcrgen\ud83d\ude80@example.com"},"campaign":{"id":6,"name":"F\u00fcr alle\u202e"}}`),
+	}, time.Hour)
+	if err != nil {
+		return err
+	}
+	_, err = w.ledger.Accept(ctx, ledger.Event{
+		Type: "galaxy_visited", Dedupe: "9007199254740993", EventID: "9007199254740993",
+		Body: []byte(`{"event":{"id":"9007199254740993","type":"galaxy_visited"}}`),
+	}, time.Hour)
+	return errors.Join(err, w.ledger.MarkDispatched(ctx, []ledger.Dispatched{{Inbox: receipt.Inbox, WorkflowID: "notification-lead_signup-501"}}))
+}
+
+// couldNotStore is a morning on which the disk was full, and somebody guessed.
+func (w *world) couldNotStore(ctx context.Context) error {
+	count := func(answer, n int, reason ledger.UnstoredReason, kind string, id reward.ID) ledger.Unstored {
+		return ledger.Unstored{
+			Hour: noon().Add(-5 * time.Hour), Answer: answer, Reason: reason, Type: kind, RewardID: id, Count: n,
+			FirstAt: noon().Add(-5 * time.Hour), LastAt: noon().Add(-5*time.Hour + 40*time.Minute),
+		}
+	}
+	return w.ledger.AddUnstored(ctx, []ledger.Unstored{
+		count(401, 900, ledger.ReasonUnauthenticated, ledger.UnreadType, 0),
+		count(503, 2, ledger.ReasonNotStored, "fulfilment_pending", fresh),
+		count(503, 5, ledger.ReasonNotStored, "fulfilment_pending", neverStored),
+	})
 }
 
 func owed(id reward.ID, amount int64, unit reward.Unit) reward.Reward {

@@ -60,6 +60,7 @@ func (p *Program) writeReward(out io.Writer, d detailDocument) error {
 		t.row("key", d.Payout.Key)
 	}
 	t.row("closing", d.Closing.words())
+	t.field("retry budget", d.RetryBudget.words())
 	t.row("received", ago(d.ReceivedAt, p.env.Now()))
 	t.row("updated", ago(d.UpdatedAt, p.env.Now()))
 	t.row("workflow", strings.TrimSpace(d.WorkflowID+" "+d.Links.Workflow))

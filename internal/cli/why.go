@@ -41,6 +41,7 @@ func (p *Program) writeWhy(out io.Writer, d detailDocument) error {
 	t.row("next timer", d.timer(now))
 	t.row("last attempt", d.lastAttempt())
 	t.row("FirstPromoter", d.lastAnswer())
+	t.field("retry budget", d.RetryBudget.words())
 	t.row("closing", d.Closing.words())
 	t.field("workflow", d.Links.Workflow)
 	if err := t.end(); err != nil {
@@ -157,6 +158,18 @@ func (d detailDocument) lastAnswer() string {
 		words += fmt.Sprintf(", the last of %d deliveries", n)
 	}
 	return words
+}
+
+// words says how many errors FirstPromoter was answered; empty for none.
+func (b budgetDocument) words() string {
+	if b.Spent == 0 {
+		return ""
+	}
+	means := "its event was stored since, so no more are spent"
+	if b.Open {
+		means = "after the last one it is marked with has_issues"
+	}
+	return fmt.Sprintf("%d of the day's %d errors are spent, the last at %s: %s", b.Spent, b.Of, stamp(b.LastError), means)
 }
 
 func (c closingDocument) words() string {

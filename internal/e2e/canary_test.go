@@ -137,7 +137,7 @@ func (w *world) searchTheSurface(places map[string][]byte, ids []reward.ID) {
 	w.t.Helper()
 	paths := []string{
 		"/", "/metrics", "/livez", "/readyz", "/api/v1/openapi.json", "/api/v1/rewards", "/api/v1/approvals", "/api/v1/brake",
-		"/api/v1/summary", "/api/v1/rewards?status=wrong", "/api/v1/rewards/1", "/nothing",
+		"/api/v1/summary", "/api/v1/events", "/api/v1/events/1", "/api/v1/rewards?status=wrong", "/api/v1/rewards/1", "/nothing",
 	}
 	for _, id := range ids {
 		paths = append(paths, rewardPath(id))
