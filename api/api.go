@@ -76,16 +76,20 @@ type Provider struct {
 	ByHand bool
 }
 
-// Deps are what the edge hands work to. Every field but Draining is required.
+// Deps are what the edge hands work to. Every field but Spool and Draining is
+// required.
 type Deps struct {
 	Intake Intake
 	Ledger Ledger
 	Desk   Desk
 	Engine Engine
+	// Spool keeps events while the inbox cannot commit, and counts for /readyz;
+	// nil without one.
+	Spool Spool
 	// Registerer gets the edge's metrics.
 	Registerer prometheus.Registerer
-	// Draining reports that the process is about to stop, so that /readyz
-	// sends callers elsewhere; nil means never.
+	// Draining reports that the process is about to stop: /readyz then sends
+	// callers elsewhere, and every answer ends its connection. Nil means never.
 	Draining func() bool
 }
 
@@ -130,6 +134,7 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 		log:     cfg.Logger,
 		metrics: metrics,
 		now:     cfg.Now,
+		leaving: deps.Draining,
 	}
 	routes := newRoutes(cfg, deps, metrics, document)
 	metrics.register(routes)
@@ -146,6 +151,7 @@ type edge struct {
 	log     *slog.Logger
 	metrics *metrics
 	now     func() time.Time
+	leaving func() bool // Nil means never.
 }
 
 // engine builds the router. The order of the middleware is part of its
@@ -163,6 +169,7 @@ func (e *edge) engine(routes []route, tracing gin.HandlerFunc) http.Handler {
 
 	engine.Use(
 		identifyRequest,
+		e.sendElsewhere,
 		tracing,
 		e.observe,
 		e.renderProblems,

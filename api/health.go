@@ -23,7 +23,20 @@ type Engine interface {
 	Healthy(ctx context.Context) (reachable bool, detail string)
 }
 
+// Spool keeps events while the inbox cannot commit.
+type Spool interface {
+	// CheckSpool reports whether an event could be kept there now, by a write
+	// that leaves no trace.
+	CheckSpool(ctx context.Context) error
+	// SpoolDepth returns how many events wait there for the inbox, and since
+	// when the oldest does; the zero time when none waits.
+	SpoolDepth() (depth int, oldest time.Time)
+}
+
 const (
+	// pingTimeout bounds the look at the inbox, so that some of probeTimeout is
+	// left for the others.
+	pingTimeout = time.Second
 	// probeTimeout bounds the look at everything that readiness depends on.
 	probeTimeout = 3 * time.Second
 	// probeFresh is how long one look serves everybody who asks. Readiness is
@@ -34,6 +47,7 @@ const (
 // healthHandler answers the machines that watch this process.
 type healthHandler struct {
 	inbox    inboxProbe
+	spool    Spool // Nil without one.
 	engine   Engine
 	draining func() bool
 	log      *slog.Logger
@@ -50,7 +64,7 @@ func newHealthHandler(cfg Config, deps Deps) *healthHandler {
 		draining = func() bool { return false }
 	}
 	return &healthHandler{
-		inbox: deps.Ledger, engine: deps.Engine, draining: draining, log: cfg.Logger, now: cfg.Now,
+		inbox: deps.Ledger, spool: deps.Spool, engine: deps.Engine, draining: draining, log: cfg.Logger, now: cfg.Now,
 	}
 }
 
@@ -59,7 +73,9 @@ func newHealthHandler(cfg Config, deps Deps) *healthHandler {
 type readyJSON struct {
 	Ready bool `json:"ready"`
 	// Inbox is left out when it could not be read.
-	Inbox    *inboxJSON   `json:"inbox,omitempty"`
+	Inbox *inboxJSON `json:"inbox,omitempty"`
+	// Spool is left out where there is none.
+	Spool    *inboxJSON   `json:"spool,omitempty"`
 	Temporal temporalJSON `json:"temporal"`
 }
 
@@ -81,7 +97,8 @@ func (h *healthHandler) live(c *gin.Context) error {
 	return nil
 }
 
-// ready answers 200 while the inbox can commit.
+// ready answers 200 while an event can be made durable: while the inbox can
+// commit, or the spool can keep what waits for it.
 func (h *healthHandler) ready(c *gin.Context) error {
 	state := h.probe(c.Request.Context())
 	if h.draining() {
@@ -90,6 +107,7 @@ func (h *healthHandler) ready(c *gin.Context) error {
 	status := http.StatusOK
 	if !state.Ready {
 		status = http.StatusServiceUnavailable
+		c.Header("Retry-After", "5")
 	}
 	c.JSON(status, state)
 	return nil
@@ -106,18 +124,35 @@ func (h *healthHandler) probe(ctx context.Context) readyJSON {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
 	defer cancel()
 
-	err := h.inbox.Ping(ctx)
+	err := h.ping(ctx)
 	state := readyJSON{Ready: err == nil}
 	if err != nil && (h.last.Ready || h.taken.IsZero()) {
 		h.log.ErrorContext(ctx, "inbox.unavailable", slog.String("error", err.Error()))
 	}
+	if h.spool != nil {
+		state.Spool = h.waiting(h.spool.SpoolDepth())
+		// Asked only now: it costs a wait for the disk.
+		state.Ready = state.Ready || h.spool.CheckSpool(ctx) == nil
+	}
 	if depth, oldest, err := h.inbox.InboxDepth(ctx); err == nil {
-		state.Inbox = &inboxJSON{Depth: depth}
-		if !oldest.IsZero() {
-			state.Inbox.OldestSeconds = max(int64(h.now().Sub(oldest)/time.Second), 0)
-		}
+		state.Inbox = h.waiting(depth, oldest)
 	}
 	state.Temporal.Reachable, state.Temporal.Detail = h.engine.Healthy(ctx)
 	h.taken, h.last = h.now(), state
 	return state
+}
+
+func (h *healthHandler) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	return h.inbox.Ping(ctx)
+}
+
+// waiting says how many events wait, and how long the oldest has.
+func (h *healthHandler) waiting(depth int, oldest time.Time) *inboxJSON {
+	w := &inboxJSON{Depth: depth}
+	if !oldest.IsZero() {
+		w.OldestSeconds = max(int64(h.now().Sub(oldest)/time.Second), 0)
+	}
+	return w
 }

@@ -96,10 +96,10 @@ func (d *Dispatcher) drain(ctx context.Context) {
 		switch {
 		case failed:
 			trouble++
-			d.rest(ctx, backoff(trouble), nil)
+			rest(ctx, backoff(trouble), nil)
 		case leased < d.cfg.Batch:
 			trouble = 0
-			d.rest(ctx, d.cfg.Poll, d.woken)
+			rest(ctx, d.cfg.Poll, d.woken)
 		default:
 			trouble = 0
 		}
@@ -111,7 +111,7 @@ func backoff(trouble int) time.Duration {
 	return min(250*time.Millisecond<<min(trouble-1, 5), 5*time.Second)
 }
 
-func (d *Dispatcher) rest(ctx context.Context, pause time.Duration, wake <-chan struct{}) {
+func rest(ctx context.Context, pause time.Duration, wake <-chan struct{}) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
@@ -205,13 +205,18 @@ func (d *Dispatcher) sweeps(ctx context.Context) {
 		} else {
 			settled = d.cfg.SweepEvery
 		}
-		d.rest(ctx, pause, nil)
+		rest(ctx, pause, nil)
 	}
 }
 
 // sweep starts every unfinished reward that has not changed for the given time.
+// Zero takes all of them, also those that a clock which ran ahead has dated in
+// the future.
 func (d *Dispatcher) sweep(ctx context.Context, unchanged time.Duration) error {
-	filter := ledger.Filter{Statuses: unfinished(), Limit: d.cfg.Batch, UpdatedBefore: time.Now().Add(-unchanged)}
+	filter := ledger.Filter{Statuses: unfinished(), Limit: d.cfg.Batch}
+	if unchanged > 0 {
+		filter.UpdatedBefore = time.Now().Add(-unchanged)
+	}
 	for {
 		records, err := d.queue.ListRewards(ctx, filter)
 		if err != nil {

@@ -9,8 +9,10 @@ package intake
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rewardflow/rewardflow/internal/firstpromoter"
@@ -22,6 +24,8 @@ import (
 // inbox is where an accepted event is made durable.
 type inbox interface {
 	Accept(ctx context.Context, ev ledger.Event, closeByAnswerAfter time.Duration) (ledger.Receipt, error)
+	Fold(ctx context.Context, events []ledger.Spooled) error
+	Ping(ctx context.Context) error
 }
 
 // Intake accepts events.
@@ -31,6 +35,12 @@ type Intake struct {
 	wake               func()
 	metrics            *metrics
 	log                *slog.Logger
+
+	spool Spool // Nil without one.
+	// detour says that the inbox was seen to fail, and that events go to the
+	// spool until a fold succeeds.
+	detour  atomic.Bool
+	foldNow chan struct{}
 }
 
 // Config says how events are accepted. Registerer and Logger are required.
@@ -41,6 +51,9 @@ type Config struct {
 	// Wake is called after every commit that left something to dispatch; it must
 	// not block, and may be nil.
 	Wake func()
+	// Spool keeps events while the inbox cannot commit; FoldSpool must run then.
+	// Nil refuses events in their place.
+	Spool Spool
 	// Registerer gets intake's metrics.
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
@@ -55,23 +68,26 @@ func New(box inbox, cfg Config) (*Intake, error) {
 	if cfg.Wake == nil {
 		cfg.Wake = func() {}
 	}
-	return &Intake{
+	in := &Intake{
 		inbox: box, closeByAnswerAfter: cfg.CloseByAnswerAfter, wake: cfg.Wake, metrics: counters, log: cfg.Logger,
-	}, nil
+		spool: cfg.Spool, foldNow: make(chan struct{}, 1),
+	}
+	return in, in.registerSpool(cfg.Registerer)
 }
 
-// Accept decodes a delivery, keeps its allowed fields, and commits them. When
-// it returns nil the event is ours. fulfilled says that the reward is paid and
-// that the answer must close it: only then may the caller answer 200.
+// Accept decodes a delivery, keeps its allowed fields, and commits them to the
+// inbox, or to the spool while the inbox cannot take them. When it returns nil
+// the event is ours. fulfilled says that the reward is paid and that the
+// answer must close it: only then may the caller answer 200.
 //
-// It returns fault.Invalid for what is not an event, and another kind when the
-// inbox could not commit.
+// It returns fault.Invalid for what is not an event, and another kind when
+// neither could commit.
 func (in *Intake) Accept(ctx context.Context, body []byte) (fulfilled bool, workflowID string, err error) {
 	ev, err := firstpromoter.Decode(body)
 	if err != nil {
 		return false, "", err
 	}
-	receipt, err := in.inbox.Accept(ctx, ledger.Event{
+	receipt, spooled, err := in.commit(ctx, ledger.Event{
 		Type:        ev.Type,
 		Dedupe:      ev.Dedupe(),
 		EventID:     workflowEventID(ev),
@@ -79,18 +95,21 @@ func (in *Intake) Accept(ctx context.Context, body []byte) (fulfilled bool, work
 		Body:        ev.Body(),
 		Traceparent: telemetry.Traceparent(ctx),
 		Dispatch:    ev.Known,
-	}, in.closeByAnswerAfter)
+		Delivery:    deliveryName(),
+	})
 	if err != nil {
 		return false, "", err
 	}
 	in.metrics.count(ev, receipt.Duplicate)
-	attrs := []any{"event_type", ev.Type, "event_id", ev.ID, "known", ev.Known, "duplicate", receipt.Duplicate}
+	attrs := []any{
+		"event_type", ev.Type, "event_id", ev.ID, "known", ev.Known, "duplicate", receipt.Duplicate, "spooled", spooled,
+	}
 	if ev.Reward != nil {
 		workflowID = workflows.FulfilmentID(ev.Reward.Reward.ID)
 		attrs = append(attrs, "reward_id", ev.Reward.Reward.ID, "closed_by_answer", receipt.ClosedByAnswer)
 	}
 	in.log.InfoContext(ctx, "event.accepted", attrs...)
-	if ev.Known {
+	if ev.Known && !spooled {
 		in.wake()
 	}
 	return receipt.ClosedByAnswer, workflowID, nil
@@ -103,4 +122,13 @@ func workflowEventID(ev firstpromoter.Event) string {
 		return ev.ID
 	}
 	return ev.Dedupe()
+}
+
+// deliveryName names one delivery among all. Names rise with time, which keeps
+// the index over them compact.
+func deliveryName() string {
+	if id, err := uuid.NewV7(); err == nil {
+		return id.String()
+	}
+	return uuid.NewString()
 }
