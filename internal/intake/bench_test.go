@@ -65,9 +65,6 @@ func BenchmarkAcceptAgainstPlainStart(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// numbers gives every event and workflow of the process its own number.
-var numbers atomic.Int64
-
 // rate calls do from n goroutines for the span and returns the successes a second.
 func rate(n int, span time.Duration, do func(ctx context.Context, n int64) error) float64 {
 	ctx, cancel := context.WithTimeout(context.Background(), span)

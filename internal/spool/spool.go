@@ -38,7 +38,7 @@ const (
 	// maxBatch is how many records share one write.
 	maxBatch = 512
 	// maxQueued is how many records may wait to be written.
-	maxQueued = 4096
+	maxQueued = 16384
 	// probeSize is how much room Check asks for: a file system gives whole
 	// blocks, and a block that is half full would prove nothing.
 	probeSize = 8192

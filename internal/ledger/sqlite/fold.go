@@ -56,6 +56,6 @@ func (t *tx) fold(ctx context.Context, s ledger.Spooled) error {
 // supersededClaim reports whether the reward was delivered after this event.
 func (t *tx) supersededClaim(ctx context.Context, id reward.ID) (bool, error) {
 	var newer bool
-	err := t.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM deliveries WHERE reward_id = ? AND at > ?)`, id, millis(t.now)).Scan(&newer)
+	err := t.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM deliveries WHERE reward_id = ? AND reward_id <> 0 AND at > ?)`, id, millis(t.now)).Scan(&newer)
 	return newer, err
 }
