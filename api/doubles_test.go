@@ -166,3 +166,18 @@ func (d *engineDouble) Healthy(context.Context) (bool, string) {
 	}
 	return d.healthy()
 }
+
+// spoolDouble can keep events, unless told otherwise.
+type spoolDouble struct {
+	err    error
+	depth  int
+	oldest time.Time
+	checks int
+}
+
+func (d *spoolDouble) CheckSpool(context.Context) error {
+	d.checks++
+	return d.err
+}
+
+func (d *spoolDouble) SpoolDepth() (int, time.Time) { return d.depth, d.oldest }

@@ -56,6 +56,8 @@ type healthHandler struct {
 	mu    sync.Mutex
 	taken time.Time
 	last  readyJSON
+	// failing says that the last look found an inbox that does not commit.
+	failing bool
 }
 
 func newHealthHandler(cfg Config, deps Deps) *healthHandler {
@@ -126,9 +128,10 @@ func (h *healthHandler) probe(ctx context.Context) readyJSON {
 
 	err := h.ping(ctx)
 	state := readyJSON{Ready: err == nil}
-	if err != nil && (h.last.Ready || h.taken.IsZero()) {
+	if err != nil && !h.failing {
 		h.log.ErrorContext(ctx, "inbox.unavailable", slog.String("error", err.Error()))
 	}
+	h.failing = err != nil
 	if h.spool != nil {
 		state.Spool = h.waiting(h.spool.SpoolDepth())
 		// Asked only now: it costs a wait for the disk.
