@@ -71,12 +71,12 @@ type spooling struct {
 	intake *intake.Intake
 }
 
-func newSpooling(t *testing.T) *spooling {
+func newSpooling(t testing.TB) *spooling {
 	t.Helper()
 	return spoolingIn(t, t.TempDir())
 }
 
-func spoolingIn(t *testing.T, dir string) *spooling {
+func spoolingIn(t testing.TB, dir string) *spooling {
 	t.Helper()
 	l, err := sqlite.Open(t.Context(), filepath.Join(dir, "ledger.db"), sqlite.Options{})
 	require.NoError(t, err)
@@ -104,7 +104,7 @@ func (s *spooling) accept(t *testing.T, body []byte) (fulfilled bool) {
 }
 
 // folds runs FoldSpool until the test ends, or stop is called.
-func (s *spooling) folds(t *testing.T) (stop func()) {
+func (s *spooling) folds(t testing.TB) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -115,7 +115,7 @@ func (s *spooling) folds(t *testing.T) (stop func()) {
 }
 
 // requireFolded waits until the spool is empty, and n events wait in the inbox.
-func (s *spooling) requireFolded(t *testing.T, n int) {
+func (s *spooling) requireFolded(t testing.TB, n int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		depth, _, err := s.ledger.InboxDepth(t.Context())
