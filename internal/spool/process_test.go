@@ -78,6 +78,14 @@ func (k task) run() error {
 		})
 	}
 	clients.Wait()
+	// What was too much at once may leave room for one more.
+	for {
+		n := number.Add(1)
+		if s.Append(context.Background(), fmt.Appendf(nil, "record %d", n)) != nil {
+			break
+		}
+		fmt.Println(n)
+	}
 	fmt.Println("failed", fault.KindOf(s.Check(context.Background())))
 	select {} // It is killed with its file open.
 }

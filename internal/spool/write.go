@@ -81,7 +81,9 @@ func (s *Spool) persist(lines []byte, records int, now time.Time) error {
 	return nil
 }
 
-// probe writes, waits for the disk, and takes back what it wrote.
+// probe writes, waits for the disk, and takes back what it wrote. What it
+// writes is no whole line: should the process die in between, it is read as a
+// record that was torn.
 func (s *Spool) probe(data []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -89,7 +91,7 @@ func (s *Spool) probe(data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := s.extend(f, appendLine(nil, Record{At: s.opts.Now(), Data: data})); err != nil {
+	if err := s.extend(f, data); err != nil {
 		return err
 	}
 	s.rewind(f)
