@@ -88,7 +88,8 @@ func (s *stream) refused() map[string]int {
 	refused := map[string]int{}
 	for _, r := range s.results {
 		if r.Code/100 != 2 {
-			refused[fmt.Sprintf("%d %s", r.Code, r.Error)]++
+			why := r.Error[strings.LastIndex(r.Error, ": ")+1:] // Without the address.
+			refused[fmt.Sprintf("%d %s", r.Code, why)]++
 		}
 	}
 	return refused
