@@ -79,8 +79,8 @@ type Provider struct {
 	ByHand bool
 }
 
-// Deps are what the edge hands work to. Unstored, Replays, Troubles, LastResort
-// and Draining may be left out.
+// Deps are what the edge hands work to. Spool, Unstored, Replays, Troubles and
+// Draining may be left out.
 type Deps struct {
 	Intake Intake
 	Ledger Ledger
@@ -96,12 +96,13 @@ type Deps struct {
 	Replays interface{ Wake() }
 	// Troubles tell of parts that do not work, for /readyz.
 	Troubles []Troubles
-	// LastResort takes events in when the inbox cannot; nil for none.
-	LastResort LastResort
+	// Spool keeps events while the inbox cannot commit, and counts for /readyz;
+	// nil without one.
+	Spool Spool
 	// Registerer gets the edge's metrics.
 	Registerer prometheus.Registerer
-	// Draining reports that the process is about to stop, so that /readyz
-	// sends callers elsewhere; nil means never.
+	// Draining reports that the process is about to stop: /readyz then sends
+	// callers elsewhere, and every answer ends its connection. Nil means never.
 	Draining func() bool
 }
 
@@ -150,6 +151,7 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 		metrics:  metrics,
 		unstored: deps.Unstored,
 		now:      cfg.Now,
+		leaving:  deps.Draining,
 	}
 	routes := newRoutes(cfg, deps, metrics, document)
 	metrics.register(routes)
@@ -167,6 +169,7 @@ type edge struct {
 	metrics  *metrics
 	unstored Unstored // May be nil.
 	now      func() time.Time
+	leaving  func() bool // Nil means never.
 }
 
 // engine builds the router. The order of the middleware is part of its
@@ -184,6 +187,7 @@ func (e *edge) engine(routes []route, tracing gin.HandlerFunc) http.Handler {
 
 	engine.Use(
 		identifyRequest,
+		e.sendElsewhere,
 		tracing,
 		e.observe,
 		e.renderProblems,

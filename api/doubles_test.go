@@ -274,3 +274,18 @@ func (d *policyDouble) Explain(facts string) (api.Explanation, error) {
 	}
 	return d.explain(facts)
 }
+
+// spoolDouble can keep events, unless told otherwise.
+type spoolDouble struct {
+	err    error
+	depth  int
+	oldest time.Time
+	checks int
+}
+
+func (d *spoolDouble) CheckSpool(context.Context) error {
+	d.checks++
+	return d.err
+}
+
+func (d *spoolDouble) SpoolDepth() (int, time.Time) { return d.depth, d.oldest }

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -42,3 +44,26 @@ func ZeroAccessAllows(role string) bool {
 	var forgotten access
 	return forgotten.allows([]string{role})
 }
+
+// Gate bounds how many webhooks are inside at once.
+type Gate struct{ *gate }
+
+// NewGate returns a gate of the given bounds.
+func NewGate(inside int, crowd int64, wait time.Duration) Gate {
+	return Gate{newGate(inside, crowd, wait)}
+}
+
+// Enter returns the status and the code of the answer to who is not let in.
+func (g Gate) Enter(ctx context.Context) (status int, code string) {
+	p, refused := errors.AsType[*problem](g.enter(ctx))
+	if !refused {
+		return 0, ""
+	}
+	return p.Status, p.Code
+}
+
+// Leave ends a turn.
+func (g Gate) Leave() { g.leave() }
+
+// Waiting is how many wait for their turn.
+func (g Gate) Waiting() int64 { return g.waiting.Load() }

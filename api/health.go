@@ -44,14 +44,20 @@ type Troubles interface {
 	Troubles(ctx context.Context) []Trouble
 }
 
-// LastResort makes events durable when the inbox cannot.
-type LastResort interface {
-	// Usable returns nil while it can take an event, and otherwise why not, in
-	// words that anybody may read.
-	Usable(ctx context.Context) error
+// Spool keeps events while the inbox cannot commit.
+type Spool interface {
+	// CheckSpool reports whether an event could be kept there now, by a write
+	// that leaves no trace.
+	CheckSpool(ctx context.Context) error
+	// SpoolDepth returns how many events wait there for the inbox, and since
+	// when the oldest does; the zero time when none waits.
+	SpoolDepth() (depth int, oldest time.Time)
 }
 
 const (
+	// pingTimeout bounds the look at the inbox, so that some of probeTimeout is
+	// left for the others.
+	pingTimeout = time.Second
 	// probeTimeout bounds the look at everything that readiness depends on.
 	probeTimeout = 3 * time.Second
 	// probeFresh is how long one look serves everybody who asks. Readiness is
@@ -63,17 +69,19 @@ const (
 
 // healthHandler answers the machines that watch this process.
 type healthHandler struct {
-	inbox      inboxProbe
-	engine     Engine
-	troubles   []Troubles
-	lastResort LastResort // May be nil.
-	draining   func() bool
-	log        *slog.Logger
-	now        func() time.Time
+	inbox    inboxProbe
+	spool    Spool // Nil without one.
+	engine   Engine
+	troubles []Troubles
+	draining func() bool
+	log      *slog.Logger
+	now      func() time.Time
 
 	mu    sync.Mutex
 	taken time.Time
 	last  readyJSON
+	// failing says that the last look found an inbox that does not commit.
+	failing bool
 }
 
 func newHealthHandler(cfg Config, deps Deps) *healthHandler {
@@ -82,7 +90,7 @@ func newHealthHandler(cfg Config, deps Deps) *healthHandler {
 		draining = func() bool { return false }
 	}
 	return &healthHandler{
-		inbox: deps.Ledger, engine: deps.Engine, troubles: deps.Troubles, lastResort: deps.LastResort,
+		inbox: deps.Ledger, spool: deps.Spool, engine: deps.Engine, troubles: deps.Troubles,
 		draining: draining, log: cfg.Logger, now: cfg.Now,
 	}
 }
@@ -92,7 +100,9 @@ func newHealthHandler(cfg Config, deps Deps) *healthHandler {
 type readyJSON struct {
 	Ready bool `json:"ready"`
 	// Inbox is left out when it could not be read.
-	Inbox    *inboxJSON   `json:"inbox,omitempty"`
+	Inbox *inboxJSON `json:"inbox,omitempty"`
+	// Spool is left out where there is none.
+	Spool    *inboxJSON   `json:"spool,omitempty"`
 	Temporal temporalJSON `json:"temporal"`
 	// Degraded is what does not work as it should, by part.
 	Degraded []degradedJSON `json:"degraded"`
@@ -122,7 +132,8 @@ func (h *healthHandler) live(c *gin.Context) error {
 	return nil
 }
 
-// ready answers 200 while an event can be made durable.
+// ready answers 200 while an event can be made durable: while the inbox can
+// commit, or the spool can keep what waits for it.
 func (h *healthHandler) ready(c *gin.Context) error {
 	state := h.probe(c.Request.Context())
 	if h.draining() {
@@ -131,6 +142,7 @@ func (h *healthHandler) ready(c *gin.Context) error {
 	status := http.StatusOK
 	if !state.Ready {
 		status = http.StatusServiceUnavailable
+		c.Header("Retry-After", "5")
 	}
 	c.JSON(status, state)
 	return nil
@@ -148,21 +160,23 @@ func (h *healthHandler) probe(ctx context.Context) readyJSON {
 	defer cancel()
 
 	var found []Trouble
-	state := readyJSON{Ready: true}
-	if err := h.durable(ctx, &found); err != nil {
-		state.Ready = false
-		if h.last.Ready || h.taken.IsZero() {
-			h.log.ErrorContext(ctx, "inbox.unavailable", slog.String("error", err.Error()))
-		}
+	err := h.ping(ctx)
+	state := readyJSON{Ready: err == nil}
+	if err != nil {
+		found = append(found, Trouble{Part: "inbox", Detail: "it cannot commit: " + fault.Message(err)})
+	}
+	if err != nil && !h.failing {
+		h.log.ErrorContext(ctx, "inbox.unavailable", slog.String("error", err.Error()))
+	}
+	h.failing = err != nil
+	if h.spool != nil {
+		state.Spool = h.waiting(h.spool.SpoolDepth())
+		found = append(found, h.lastResort(ctx, &state)...)
 	}
 	if depth, oldest, err := h.inbox.InboxDepth(ctx); err == nil {
-		state.Inbox = &inboxJSON{Depth: depth}
-		if !oldest.IsZero() {
-			waited := max(h.now().Sub(oldest), 0)
-			state.Inbox.OldestSeconds = int64(waited / time.Second)
-			if waited > lateAfter {
-				found = append(found, Trouble{Part: "dispatch", Detail: "accepted events have waited for more than a minute", Since: oldest.Add(lateAfter)})
-			}
+		state.Inbox = h.waiting(depth, oldest)
+		if late := oldest.Add(lateAfter); !oldest.IsZero() && h.now().After(late) {
+			found = append(found, Trouble{Part: "dispatch", Detail: "accepted events have waited for more than a minute", Since: late})
 		}
 	}
 	state.Degraded = h.since(ctx, append(found, h.others(ctx, &state.Temporal)...))
@@ -182,26 +196,6 @@ func (h *healthHandler) others(ctx context.Context, temporal *temporalJSON) []Tr
 	}
 	asked.Wait()
 	return slices.Concat(found...)
-}
-
-// durable returns nil while an event can be made durable: by the inbox, or else
-// by the last resort.
-func (h *healthHandler) durable(ctx context.Context, found *[]Trouble) error {
-	err := h.inbox.Ping(ctx)
-	if err != nil {
-		*found = append(*found, Trouble{Part: "inbox", Detail: "it cannot commit: " + fault.Message(err)})
-	}
-	if h.lastResort == nil {
-		return err
-	}
-	unusable := h.lastResort.Usable(ctx)
-	if unusable != nil {
-		*found = append(*found, Trouble{Part: "last resort", Detail: fault.Message(unusable)})
-	}
-	if err == nil || unusable == nil {
-		return nil
-	}
-	return err
 }
 
 // since dates what was found by when it was seen first, and logs what began and
@@ -231,4 +225,36 @@ func (h *healthHandler) since(ctx context.Context, found []Trouble) []degradedJS
 	}
 	slices.SortFunc(now, func(a, b degradedJSON) int { return cmp.Compare(a.Part, b.Part) })
 	return now
+}
+
+// lastResort looks at the spool: what waits there, and, where the inbox does not
+// commit, whether it can take an event. That costs a wait for the disk.
+func (h *healthHandler) lastResort(ctx context.Context, state *readyJSON) []Trouble {
+	var found []Trouble
+	if state.Spool.Depth > 0 {
+		found = append(found, Trouble{Part: "spool", Detail: "events wait there for the inbox to commit"})
+	}
+	if state.Ready {
+		return found
+	}
+	if err := h.spool.CheckSpool(ctx); err != nil {
+		return []Trouble{{Part: "spool", Detail: "it cannot keep events: " + fault.Message(err)}}
+	}
+	state.Ready = true
+	return found
+}
+
+func (h *healthHandler) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	return h.inbox.Ping(ctx)
+}
+
+// waiting says how many events wait, and how long the oldest has.
+func (h *healthHandler) waiting(depth int, oldest time.Time) *inboxJSON {
+	w := &inboxJSON{Depth: depth}
+	if !oldest.IsZero() {
+		w.OldestSeconds = max(int64(h.now().Sub(oldest)/time.Second), 0)
+	}
+	return w
 }

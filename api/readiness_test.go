@@ -75,30 +75,27 @@ func TestReadinessSaysWhatIsDegradedSinceWhen(t *testing.T) {
 	require.Equal(t, 2, strings.Count(a.logs.String(), "part.works_again"))
 }
 
-// resort is a last resort that a test breaks.
-type resort struct{ err error }
-
-func (r *resort) Usable(context.Context) error { return r.err }
-
-func TestReadyWhileTheLastResortTakesEvents(t *testing.T) {
+func TestReadyWhileTheSpoolTakesEvents(t *testing.T) {
 	t.Parallel()
 
 	full := fault.New(fault.Unavailable, "ledger.ping", "the disk is full")
 	for name, row := range map[string]struct {
-		inbox, resort error
-		status        int
-		degraded      []string
+		inbox, spool error
+		depth        int
+		status       int
+		degraded     []string
 	}{
-		"both":        {nil, nil, 200, nil},
-		"inbox only":  {nil, fault.New(fault.Unavailable, "spool", "it is full"), 200, []string{"last resort: it is full"}},
-		"resort only": {full, nil, 200, []string{"inbox: it cannot commit: the disk is full"}},
-		"neither": {full, errors.New("/secret/path"), 503,
-			[]string{"inbox: it cannot commit: the disk is full", "last resort: internal error"}},
+		"both":                       {nil, nil, 0, 200, nil},
+		"inbox only":                 {nil, fault.New(fault.Unavailable, "spool", "it is full"), 0, 200, nil},
+		"both, and some wait":        {nil, nil, 3, 200, []string{"spool: events wait there for the inbox to commit"}},
+		"spool only":                 {full, nil, 0, 200, []string{"inbox: it cannot commit: the disk is full"}},
+		"spool only, and some wait":  {full, nil, 3, 200, []string{"inbox: it cannot commit: the disk is full", "spool: events wait there for the inbox to commit"}},
+		"neither, and why is secret": {full, errors.New("/secret/path"), 0, 503, []string{"inbox: it cannot commit: the disk is full", "spool: it cannot keep events: internal error"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			a := newAPITest(t, func(a *apiTest) { a.deps.LastResort = &resort{row.resort} })
+			a := newAPITest(t, func(a *apiTest) { a.deps.Spool = &spoolDouble{err: row.spool, depth: row.depth} })
 			a.ledger.ping = func(context.Context) error { return row.inbox }
 			rec := a.do(t, http.MethodGet, "/readyz", "")
 			require.Equal(t, row.status, rec.Code)

@@ -32,6 +32,7 @@ type webhookHandler struct {
 	basic  [32]byte
 	// withBasic says that basic auth is asked for.
 	withBasic bool
+	gate      *gate
 }
 
 func newWebhookHandler(cfg Config, in Intake) *webhookHandler {
@@ -40,6 +41,7 @@ func newWebhookHandler(cfg Config, in Intake) *webhookHandler {
 		secret:    sha256.Sum256([]byte(cfg.WebhookSecret)),
 		basic:     sha256.Sum256([]byte(cfg.BasicAuth)),
 		withBasic: cfg.BasicAuth != "",
+		gate:      newGate(maxInside, maxWaiting, maxWait),
 	}
 }
 
@@ -65,6 +67,10 @@ func (h *webhookHandler) receive(c *gin.Context) error {
 	if !h.genuine(c) {
 		return unauthorized(c)
 	}
+	if err := h.gate.enter(c.Request.Context()); err != nil {
+		return err
+	}
+	defer h.gate.leave()
 	body, err := io.ReadAll(c.Request.Body)
 	if err != nil {
 		return unreadable(err)

@@ -44,6 +44,10 @@ type Options struct {
 	Logger        *slog.Logger
 	// Lookup reads the environment, for telemetry; nil reads nothing.
 	Lookup func(string) (string, bool)
+	// DrainFor is how long the API still serves after Stop was called, and says
+	// that it is not ready, so that a proxy sends requests elsewhere before they
+	// are refused. Zero does not wait.
+	DrainFor time.Duration
 }
 
 // App is one process of rewardflow.
@@ -56,6 +60,7 @@ type App struct {
 	ledger     ledger.Ledger
 	temporal   client.Client
 	dispatcher *intake.Dispatcher
+	intake     *intake.Intake
 	replayer   *intake.Replayer
 	unstored   *intake.Unstored
 	board      *board
@@ -68,7 +73,10 @@ type App struct {
 
 	listener net.Listener
 	draining atomic.Bool
-	failed   chan error
+	// leaveAt is until when a process that was told to stop still serves, in
+	// Unix nanoseconds; zero before.
+	leaveAt atomic.Int64
+	failed  chan error
 }
 
 const (
@@ -110,6 +118,8 @@ func New(ctx context.Context, opts Options) (*App, error) {
 func (a *App) Start(ctx context.Context) error {
 	if a.opts.API {
 		a.background("unstored deliveries", a.unstored.Run) // It outlives the HTTP surface, to write what that counted last.
+		// Before the server, and so stopped after it: its last events are folded.
+		a.background("spool", a.intake.FoldSpool)
 		if err := a.serve(ctx); err != nil {
 			return errors.Join(err, a.Stop(ctx))
 		}
@@ -136,9 +146,11 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(failure, a.Stop(context.WithoutCancel(ctx)))
 }
 
-// Stop ends everything in reverse order: no new requests, then the worker,
+// Stop says that the process is not ready, and ends everything in reverse
+// order: the worker, the dispatcher, and, when DrainFor is over, the requests;
 // then the ledger. It is safe to call twice.
 func (a *App) Stop(ctx context.Context) error {
+	a.leaveAt.CompareAndSwap(0, time.Now().Add(a.opts.DrainFor).UnixNano())
 	a.draining.Store(true)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownBudget)
 	defer cancel()
@@ -186,8 +198,21 @@ func (a *App) serve(ctx context.Context) error {
 		}
 	}()
 	a.log.InfoContext(ctx, "api.listening", "url", a.URL())
-	a.cleanups.add("http", server.Shutdown)
+	a.cleanups.add("http", func(ctx context.Context) error {
+		a.linger(ctx)
+		return server.Shutdown(ctx)
+	})
 	return nil
+}
+
+// linger waits until DrainFor is over.
+func (a *App) linger(ctx context.Context) {
+	timer := time.NewTimer(time.Until(time.Unix(0, a.leaveAt.Load())))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // background runs a loop until Stop, which waits for it.

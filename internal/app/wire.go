@@ -29,6 +29,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
 	"github.com/rewardflow/rewardflow/internal/payout"
 	"github.com/rewardflow/rewardflow/internal/policy"
+	"github.com/rewardflow/rewardflow/internal/spool"
 	"github.com/rewardflow/rewardflow/internal/telemetry"
 	"github.com/rewardflow/rewardflow/worker"
 	"github.com/rewardflow/rewardflow/workflows"
@@ -128,11 +129,7 @@ func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channel
 	for name, p := range cfg.Providers {
 		known = append(known, api.Provider{Name: name, ByHand: p.Type == config.ProviderManual})
 	}
-	in, err := intake.New(a.ledger, intake.Config{
-		CloseByAnswerAfter: cfg.FirstPromoter.CloseByAnswerAfter, Wake: a.dispatcher.Wake,
-		Registerer: a.telemetry.Registerer(), Logger: a.log,
-	})
-	if err != nil {
+	if err := a.buildIntake(cfg); err != nil {
 		return err
 	}
 	if err := a.telemetry.Registerer().Register(newGauges(a.ledger, a.unstored)); err != nil {
@@ -155,7 +152,8 @@ func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channel
 		TracerProvider:    a.telemetry.TracerProvider(),
 		Propagator:        a.telemetry.Propagator(),
 	}, api.Deps{
-		Intake:   in,
+		Intake:   a.intake,
+		Spool:    a.intake,
 		Ledger:   a.ledger,
 		Desk:     a.desk,
 		Engine:   engineHealth{a.temporal},
@@ -168,6 +166,21 @@ func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channel
 		}, a.ledger, a.temporal),
 		Registerer: a.telemetry.Registerer(),
 		Draining:   a.draining.Load,
+	})
+	return err
+}
+
+// buildIntake also opens the spool, which keeps events while the ledger does
+// not commit.
+func (a *App) buildIntake(cfg *config.Config) error {
+	kept, err := spool.Open(filepath.Join(cfg.DataDir, "spool"), spool.Options{Logger: a.log})
+	if err != nil {
+		return fmt.Errorf("opening the spool: %w", err)
+	}
+	a.cleanups.add("spool", func(context.Context) error { return kept.Close() })
+	a.intake, err = intake.New(a.ledger, intake.Config{
+		CloseByAnswerAfter: cfg.FirstPromoter.CloseByAnswerAfter, Wake: a.dispatcher.Wake, Spool: kept,
+		Registerer: a.telemetry.Registerer(), Logger: a.log,
 	})
 	return err
 }

@@ -103,6 +103,7 @@ func (p *Program) run(ctx context.Context, source configSource, options app.Opti
 	log.InfoContext(ctx, "process.starting", "version", p.env.Version, "api", options.API, "worker", options.Worker, "config", cfg)
 
 	options.Config, options.Version, options.Logger, options.Lookup = cfg, p.env.Version, log, p.env.Lookup
+	options.DrainFor = cfg.DrainFor
 	process, err := app.New(ctx, options)
 	switch {
 	case err != nil && ctx.Err() != nil:

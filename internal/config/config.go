@@ -19,6 +19,9 @@ type Config struct {
 	Listen string `yaml:"listen"`
 	// DataDir holds everything that one machine keeps.
 	DataDir string `yaml:"data_dir"`
+	// DrainFor is how long a process of the API that was told to stop still
+	// serves, so that proxies see that it is not ready: 0 to 20 s.
+	DrainFor time.Duration `yaml:"drain_for"`
 	// Database is DatabaseSQLite; nothing else is supported yet.
 	Database      string              `yaml:"database"`
 	Temporal      Temporal            `yaml:"temporal"`
@@ -220,6 +223,7 @@ func Default() *Config {
 	return &Config{
 		Listen:   "127.0.0.1:8080",
 		DataDir:  ".rewardflow",
+		DrainFor: 5 * time.Second,
 		Database: DatabaseSQLite,
 		Temporal: Temporal{TaskQueue: "rewardflow"},
 		FirstPromoter: FirstPromoter{

@@ -38,6 +38,7 @@ func TestMistakes(t *testing.T) {
 		"listen":          {"listen: localhost", "rewardflow.yaml:2: listen: is not host:port; allowed: an address such as 127.0.0.1:8080, or :8080 for every interface (REWARDFLOW_LISTEN)"},
 		"port":            {"listen: localhost:http", "listen: does not end in a port number; allowed: 0 to 65535"},
 		"data_dir":        {`data_dir: " "`, "data_dir: is empty"},
+		"drain_for":       {`drain_for: 1m`, "drain_for: is out of range; allowed: a duration from 0s to 20s"},
 		"postgres":        {"database: postgres://u:s3cret@db/x", "rewardflow.yaml:2: database: PostgreSQL is not supported yet; allowed: sqlite, a file in data_dir"},
 		"database":        {"database: mysql://s3cret", "database: is not a database that rewardflow knows; allowed: sqlite"},
 		"task queue":      {`temporal: {task_queue: ""}`, "temporal.task_queue: is empty"},

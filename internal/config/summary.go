@@ -23,6 +23,7 @@ func (c *Config) Summary() []Setting {
 	s := []Setting{
 		{"listen", c.Listen},
 		{"data_dir", c.DataDir},
+		{"drain_for", c.DrainFor.String()},
 		{"database", databaseKind(c.Database)},
 		{"temporal.task_queue", c.Temporal.TaskQueue},
 		{"firstpromoter.account", cmp.Or(c.FirstPromoter.Account, "not set")},

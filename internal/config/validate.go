@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rewardflow/rewardflow/internal/policy"
 	"github.com/rewardflow/rewardflow/internal/reward"
@@ -55,6 +56,9 @@ func (c *Config) validate(d *decoder) {
 	c.warn()
 }
 
+// maxDrain leaves half of what a process has for its end to everything else.
+const maxDrain = 20 * time.Second
+
 func (c *Config) validateProcess(d *decoder) {
 	if _, port, err := net.SplitHostPort(c.Listen); err != nil {
 		d.mistake("listen", "is not host:port", "an address such as 127.0.0.1:8080, or :8080 for every interface")
@@ -63,6 +67,9 @@ func (c *Config) validateProcess(d *decoder) {
 	}
 	if strings.TrimSpace(c.DataDir) == "" {
 		d.mistake("data_dir", "is empty", "a directory, such as .rewardflow")
+	}
+	if c.DrainFor < 0 || c.DrainFor > maxDrain {
+		d.mistake("drain_for", "is out of range", "a duration from 0s to "+maxDrain.String())
 	}
 	switch {
 	case c.Database == DatabaseSQLite:

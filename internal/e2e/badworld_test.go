@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -207,43 +208,93 @@ func twoProcesses(t *testing.T, w *world) spec {
 }
 
 // TestLedgerIsLockedForAWhile has another program hold the ledger's lock while
-// events arrive: they are refused with 503, and none is lost.
+// events arrive: they are answered 202 from the spool, the process stays ready,
+// and they are worked off when the lock is gone.
 func TestLedgerIsLockedForAWhile(t *testing.T) {
 	t.Parallel()
 
-	w := running(t, settings{RetryEvery: 500 * time.Millisecond})
+	w := running(t, settings{})
 	release := lock(t, w)
-	id := w.send(months())
-	require.Equal(t, http.StatusServiceUnavailable, w.fp.Books().Deliveries[0].Answer)
-	a, err := w.ask(http.MethodGet, "/readyz", "", nil)
+	ids := []reward.ID{w.send(months()), w.send(months())}
+	_, err := w.fp.Fire(t.Context(), simulator.Occasion{Type: "lead_signup"})
 	require.NoError(t, err)
-	require.Equal(t, http.StatusServiceUnavailable, a.status, "it says that it cannot take events in: %s", a.body)
+	for _, d := range w.fp.Books().Deliveries {
+		require.Equal(t, http.StatusAccepted, d.Answer)
+	}
+	var r readiness
+	w.must(http.StatusOK, http.MethodGet, "/readyz", "", nil).into(w, &r)
+	require.True(t, r.Ready)
+	require.Equal(t, 3, r.Spool.Depth)
 	release()
-	w.await(soon, id, reward.Fulfilled, "")
-	w.requireOnce(id)
+	w.awaitAll(soon, ids, reward.Fulfilled)
+	w.requireOnce(ids...)
+	w.process.stop(t)
+	w.requireAcceptedAreKept()
+	w.requireEmptySpool()
 }
 
-// TestFullDisk lets no file grow any more: events are refused with 503, and
-// after a start on a disk with room everything that was accepted is paid.
+func (w *world) requireEmptySpool() {
+	w.t.Helper()
+	left, err := filepath.Glob(filepath.Join(w.dataDir(), "spool", "*"))
+	require.NoError(w.t, err)
+	require.Empty(w.t, left)
+}
+
+// TestKilledWithTheLedgerLocked kills a process whose only record of an event
+// is its spool.
+func TestKilledWithTheLedgerLocked(t *testing.T) {
+	t.Parallel()
+
+	w := running(t, settings{})
+	release := lock(t, w)
+	id := w.send(months())
+	require.Equal(t, http.StatusAccepted, w.fp.Books().Deliveries[0].Answer)
+	w.process.kill()
+	release()
+
+	w.start(spec{})
+	w.await(soon, id, reward.Fulfilled, "")
+	w.requireOnce(id)
+	w.process.stop(t)
+	w.requireEmptySpool()
+}
+
+// TestFullDisk lets no file grow any more: first the spool takes what the
+// ledger cannot, then events are refused with 503, and after a start on a disk
+// with room everything that was accepted is paid.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 
 	w := newWorld(t, settings{RetryEvery: 3 * time.Second})
-	w.start(spec{Temporal: fmt.Sprintf("127.0.0.1:%d", closedPort(t)), NoWorker: true, MaxFile: 1_000_000})
+	w.start(spec{Temporal: fmt.Sprintf("127.0.0.1:%d", closedPort(t)), NoWorker: true, MaxFile: 600_000})
 	var ids []reward.ID
 	refused := func() bool {
 		d := w.fp.Books().Deliveries
 		return len(d) > 0 && d[len(d)-1].Answer == http.StatusServiceUnavailable
 	}
-	for len(ids) < 500 && !refused() {
+	spooled := 0
+	for len(ids) < 2000 && !refused() {
 		ids = append(ids, w.send(months()))
+		if spooled == 0 && strings.Contains(w.process.log.String(), "spooled=true") {
+			spooled = len(ids)
+			w.must(http.StatusOK, http.MethodGet, "/readyz", "", nil)
+		}
 	}
 	require.True(t, refused(), "the disk never became full")
-	require.Greater(t, len(ids), 3)
-	t.Logf("%d events were accepted before the disk was full", len(ids)-1)
+	require.Greater(t, spooled, 3)
+	t.Logf("%d events were accepted by the ledger, and %d by the spool, before the disk was full", spooled-1, len(ids)-spooled)
+	require.Greater(t, len(ids)-spooled, 3)
+	eventually(t, soon, func() (string, bool) {
+		a, err := w.ask(http.MethodGet, "/readyz", "", nil)
+		require.NoError(t, err)
+		return string(a.body), a.status == http.StatusServiceUnavailable
+	})
 	w.process.stop(t)
 
 	w.start(spec{})
-	w.awaitAll(time.Minute, ids, reward.Fulfilled)
+	w.awaitAll(2*time.Minute, ids, reward.Fulfilled)
 	w.requireOnce(ids...)
+	w.process.stop(t)
+	w.requireAcceptedAreKept()
+	w.requireEmptySpool()
 }

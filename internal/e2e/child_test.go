@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"go.temporal.io/sdk/client"
 
@@ -36,6 +37,8 @@ type spec struct {
 	UIPort int
 	// NoAPI and NoWorker leave a role out.
 	NoAPI, NoWorker bool
+	// DrainFor is how long it serves after it was told to stop.
+	DrainFor time.Duration
 	// Debug makes it log everything.
 	Debug bool
 	// MaxFile is how long a file may grow, in bytes; zero means no limit.
@@ -104,7 +107,7 @@ func (s spec) run(ctx context.Context, cfg *config.Config, logger *slog.Logger, 
 	process, err := app.New(ctx, app.Options{
 		Config: cfg, API: !s.NoAPI, Worker: !s.NoWorker,
 		Temporal:      client.Options{HostPort: temporal, Identity: "e2e"},
-		TemporalUIURL: ui, Version: "e2e", Logger: logger, Lookup: os.LookupEnv,
+		TemporalUIURL: ui, Version: "e2e", Logger: logger, Lookup: os.LookupEnv, DrainFor: s.DrainFor,
 	})
 	if err != nil {
 		return err

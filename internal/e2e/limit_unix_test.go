@@ -4,7 +4,9 @@ package e2e_test
 
 import (
 	"fmt"
+	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 )
 
@@ -20,4 +22,17 @@ func limitFiles(length uint64) error {
 		return fmt.Errorf("limiting the length of files: %w", err)
 	}
 	return nil
+}
+
+// peakMemory is how much memory a process that has ended took at most, in
+// bytes.
+func peakMemory(ended *os.ProcessState) int64 {
+	usage, ok := ended.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return 0
+	}
+	if runtime.GOOS == "darwin" {
+		return usage.Maxrss // In bytes there, and in KiB elsewhere.
+	}
+	return usage.Maxrss << 10
 }

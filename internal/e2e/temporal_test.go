@@ -22,6 +22,9 @@ type readiness struct {
 	Inbox struct {
 		Depth int `json:"depth"`
 	} `json:"inbox"`
+	Spool struct {
+		Depth int `json:"depth"`
+	} `json:"spool"`
 	Temporal struct {
 		Reachable bool   `json:"reachable"`
 		Detail    string `json:"detail"`

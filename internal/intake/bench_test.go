@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime/metrics"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,9 +22,9 @@ import (
 )
 
 // BenchmarkAcceptAgainstPlainStart compares, in one run and on one embedded
-// engine, how many events a second are accepted (decoded, committed to the
-// inbox, and being dispatched meanwhile) with how many workflows a second a
-// plain ExecuteWorkflow starts. The figure to look at is "x plain".
+// engine, how many of 10,000 events a second are accepted (decoded, committed
+// to the inbox, and being dispatched meanwhile) with how many workflows a
+// second a plain ExecuteWorkflow starts. The figure to look at is "x plain".
 func BenchmarkAcceptAgainstPlainStart(b *testing.B) {
 	const (
 		clients = 64
@@ -50,10 +51,9 @@ func BenchmarkAcceptAgainstPlainStart(b *testing.B) {
 			CloseByAnswerAfter: time.Hour, Wake: dispatcher.Wake, Registerer: prometheus.NewRegistry(), Logger: quiet,
 		})
 		require.NoError(b, err)
-		accepted := rate(clients, span, func(ctx context.Context, n int64) error {
-			_, err := in.Accept(ctx, event(n))
-			return err
-		})
+		began := time.Now()
+		burst(b, in, clients)
+		accepted := burstEvents / time.Since(began).Seconds()
 		cancel()
 		dispatching.Wait()
 		require.NoError(b, l.Close())
@@ -65,8 +65,86 @@ func BenchmarkAcceptAgainstPlainStart(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// numbers gives every event and workflow of the process its own number.
-var numbers atomic.Int64
+// BenchmarkBurst accepts 10,000 events as fast as they go, from a few clients
+// and all at the same moment, and says how much memory that took at most, over
+// what the process had before. The events are 1.3 kB each.
+func BenchmarkBurst(b *testing.B) {
+	for name, clients := range map[string]int{"From64Clients": 64, "AllAtOnce": burstEvents} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				s := newSpooling(b)
+				stop := s.folds(b)
+				before := memory()
+				peak := watchMemory()
+				began := time.Now()
+				burst(b, s.intake, clients)
+				b.ReportMetric(burstEvents/time.Since(began).Seconds(), "accepted/s")
+				b.ReportMetric(float64(peak()-min(before, peak()))/(1<<20), "MiB_at_most")
+				s.requireFolded(b, burstEvents)
+				stop()
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+const burstEvents = 10_000
+
+// burst has the clients send 10,000 events, each of which must be accepted.
+func burst(b *testing.B, in *intake.Intake, clients int) {
+	b.Helper()
+	var (
+		sending sync.WaitGroup
+		left    atomic.Int64
+		refused atomic.Int64
+	)
+	left.Store(burstEvents)
+	for range clients {
+		sending.Go(func() {
+			for left.Add(-1) >= 0 {
+				if _, err := in.Accept(context.Background(), event(numbers.Add(1))); err != nil {
+					refused.Add(1)
+				}
+			}
+		})
+	}
+	sending.Wait()
+	require.Zero(b, refused.Load(), "events that were not accepted")
+}
+
+// memory is what the process has from the operating system and uses.
+func memory() uint64 {
+	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64() - samples[1].Value.Uint64()
+}
+
+// watchMemory looks at the memory until peak is called, which returns the most.
+func watchMemory() (peak func() uint64) {
+	var (
+		most    uint64
+		stop    = make(chan struct{})
+		looking sync.WaitGroup
+	)
+	looking.Go(func() {
+		ticker := time.NewTicker(2 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			most = max(most, memory())
+			select {
+			case <-stop:
+				return
+			case <-ticker.C:
+			}
+		}
+	})
+	end := sync.OnceFunc(func() { close(stop) })
+	return func() uint64 {
+		end()
+		looking.Wait()
+		return most
+	}
+}
 
 // rate calls do from n goroutines for the span and returns the successes a second.
 func rate(n int, span time.Duration, do func(ctx context.Context, n int64) error) float64 {

@@ -31,6 +31,10 @@ type DispatcherConfig struct {
 	// Poll is how often an empty inbox is looked at; a second by default. Rows
 	// of this process are woken for at once.
 	Poll time.Duration
+	// Gather is the least time between two looks at an inbox that was emptied
+	// by the first; 20 milliseconds by default. A look is a commit, and events
+	// that arrive in between share the next.
+	Gather time.Duration
 	// SweepEvery is how often what the ledger holds as unfinished is started
 	// again; 2 minutes by default.
 	SweepEvery time.Duration
@@ -48,6 +52,9 @@ func (c DispatcherConfig) withDefaults() DispatcherConfig {
 	}
 	if c.Poll <= 0 {
 		c.Poll = time.Second
+	}
+	if c.Gather <= 0 {
+		c.Gather = 20 * time.Millisecond
 	}
 	if c.SweepEvery <= 0 {
 		c.SweepEvery = 2 * time.Minute
@@ -92,6 +99,7 @@ func (d *Dispatcher) Run(ctx context.Context) {
 func (d *Dispatcher) drain(ctx context.Context) {
 	trouble := 0
 	for ctx.Err() == nil {
+		began := time.Now()
 		leased, failed := d.batch(ctx)
 		switch {
 		case failed:
@@ -100,6 +108,7 @@ func (d *Dispatcher) drain(ctx context.Context) {
 		case leased < d.cfg.Batch:
 			trouble = 0
 			rest(ctx, d.cfg.Poll, d.woken)
+			rest(ctx, d.cfg.Gather-time.Since(began), nil)
 		default:
 			trouble = 0
 		}
@@ -212,8 +221,13 @@ func (d *Dispatcher) sweeps(ctx context.Context) {
 }
 
 // sweep starts every unfinished reward that has not changed for the given time.
+// Zero takes all of them, also those that a clock which ran ahead has dated in
+// the future.
 func (d *Dispatcher) sweep(ctx context.Context, unchanged time.Duration) error {
-	filter := ledger.Filter{Statuses: unfinished(), Limit: d.cfg.Batch, UpdatedBefore: time.Now().Add(-unchanged)}
+	filter := ledger.Filter{Statuses: unfinished(), Limit: d.cfg.Batch}
+	if unchanged > 0 {
+		filter.UpdatedBefore = time.Now().Add(-unchanged)
+	}
 	for {
 		records, err := d.queue.ListRewards(ctx, filter)
 		if err != nil {

@@ -1,6 +1,12 @@
 package intake_test
 
-import "fmt"
+import (
+	"fmt"
+	"sync/atomic"
+)
+
+// numbers gives every event and workflow of the process its own number.
+var numbers atomic.Int64
 
 // event is a fulfilment_pending delivery in the documented shape, as long as a
 // usual one.

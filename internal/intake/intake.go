@@ -10,8 +10,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rewardflow/rewardflow/internal/fault"
@@ -26,6 +28,8 @@ import (
 type inbox interface {
 	Accept(ctx context.Context, ev ledger.Event, closeByAnswerAfter time.Duration) (ledger.Receipt, error)
 	Reward(ctx context.Context, id reward.ID) (ledger.Record, error)
+	Fold(ctx context.Context, events []ledger.Spooled) error
+	Ping(ctx context.Context) error
 }
 
 // Intake accepts events.
@@ -37,6 +41,12 @@ type Intake struct {
 	ours    *recent
 	metrics *metrics
 	log     *slog.Logger
+
+	spool Spool // Nil without one.
+	// detour says that the inbox was seen to fail, and that events go to the
+	// spool until a fold succeeds.
+	detour  atomic.Bool
+	foldNow chan struct{}
 }
 
 // Config says how events are accepted. Registerer and Logger are required.
@@ -47,6 +57,9 @@ type Config struct {
 	// Wake is called after every commit that left something to dispatch; it must
 	// not block, and may be nil.
 	Wake func()
+	// Spool keeps events while the inbox cannot commit; FoldSpool must run then.
+	// Nil refuses events in their place.
+	Spool Spool
 	// Registerer gets intake's metrics.
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
@@ -61,21 +74,23 @@ func New(box inbox, cfg Config) (*Intake, error) {
 	if cfg.Wake == nil {
 		cfg.Wake = func() {}
 	}
-	return &Intake{
+	in := &Intake{
 		inbox: box, closeByAnswerAfter: cfg.CloseByAnswerAfter, wake: cfg.Wake, ours: newRecent(maxRecent),
-		metrics: counters, log: cfg.Logger,
-	}, nil
+		metrics: counters, log: cfg.Logger, spool: cfg.Spool, foldNow: make(chan struct{}, 1),
+	}
+	return in, in.registerSpool(cfg.Registerer)
 }
 
-// Accept decodes a delivery, keeps its allowed fields, and commits them. When
-// it returns nil the event is ours. Fulfilled says that the reward is paid and
-// that the answer must close it: only then may the caller answer 200.
+// Accept decodes a delivery, keeps its allowed fields, and commits them to the
+// inbox, or to the spool while the inbox cannot take them. When it returns nil
+// the event is ours. Fulfilled says that the reward is paid and that the answer
+// must close it: only then may the caller answer 200.
 //
-// It returns fault.Invalid for what is not an event, and another kind when the
-// inbox could not commit, both with what the body said. An event that could
-// surely not be committed, and asks for a reward that is in the ledger already,
-// is no error: the reward is ours, and Reason says that this delivery of its
-// event was not stored.
+// It returns fault.Invalid for what is not an event, and another kind when
+// neither could commit, both with what the body said. An event that could surely
+// not be committed, and asks for a reward that is in the ledger already, is no
+// error: the reward is ours, and Reason says that this delivery of its event was
+// not stored.
 func (in *Intake) Accept(ctx context.Context, body []byte) (ledger.Taken, error) {
 	ev, err := firstpromoter.Decode(body)
 	if err != nil {
@@ -86,7 +101,7 @@ func (in *Intake) Accept(ctx context.Context, body []byte) (ledger.Taken, error)
 		taken.RewardID = ev.Reward.Reward.ID
 		taken.WorkflowID = workflows.FulfilmentID(taken.RewardID)
 	}
-	receipt, err := in.inbox.Accept(ctx, ledger.Event{
+	receipt, spooled, err := in.commit(ctx, ledger.Event{
 		Type:        ev.Type,
 		Dedupe:      ev.Dedupe(),
 		EventID:     workflowEventID(ev),
@@ -94,25 +109,26 @@ func (in *Intake) Accept(ctx context.Context, body []byte) (ledger.Taken, error)
 		Body:        ev.Body(),
 		Traceparent: telemetry.Traceparent(ctx),
 		Dispatch:    ev.Known,
-	}, in.closeByAnswerAfter)
+		Delivery:    deliveryName(),
+	})
 	if err != nil {
 		return in.notStored(ctx, taken, err)
 	}
 	taken.Fulfilled = receipt.ClosedByAnswer
-	in.stored(ctx, ev, taken, receipt.Duplicate)
+	in.stored(ctx, ev, taken, receipt.Duplicate, spooled)
 	return taken, nil
 }
 
 // stored counts and tells of an event that is ours.
-func (in *Intake) stored(ctx context.Context, ev firstpromoter.Event, taken ledger.Taken, duplicate bool) {
+func (in *Intake) stored(ctx context.Context, ev firstpromoter.Event, taken ledger.Taken, duplicate, spooled bool) {
 	in.metrics.count(ev, duplicate)
-	attrs := []any{"event_type", ev.Type, "event_id", ev.ID, "known", ev.Known, "duplicate", duplicate}
+	attrs := []any{"event_type", ev.Type, "event_id", ev.ID, "known", ev.Known, "duplicate", duplicate, "spooled", spooled}
 	if taken.RewardID != 0 {
 		in.ours.add(taken.RewardID)
 		attrs = append(attrs, "reward_id", taken.RewardID, "closed_by_answer", taken.Fulfilled)
 	}
 	in.log.InfoContext(ctx, "event.accepted", attrs...)
-	if ev.Known {
+	if ev.Known && !spooled {
 		in.wake()
 	}
 }
@@ -168,4 +184,13 @@ func workflowEventID(ev firstpromoter.Event) string {
 		return ev.ID
 	}
 	return ev.Dedupe()
+}
+
+// deliveryName names one delivery among all. Names rise with time, which keeps
+// the index over them compact.
+func deliveryName() string {
+	if id, err := uuid.NewV7(); err == nil {
+		return id.String()
+	}
+	return uuid.NewString()
 }

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,6 +13,7 @@ import (
 // exists before it is needed.
 type metrics struct {
 	accepted *prometheus.CounterVec
+	spooled  prometheus.Counter
 }
 
 // unknownType is the label of every event type that is not known: an outsider
@@ -21,9 +23,13 @@ const unknownType = "unknown"
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	m := &metrics{accepted: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rewardflow_events_accepted_total",
-		Help: "Events that were committed to the inbox, by type; duplicate says that the same event had been accepted before.",
+		Help: "Events that were committed, by type; duplicate says that the same event had been accepted before.",
 	}, []string{"event_type", "duplicate"})}
-	if err := registerer.Register(m.accepted); err != nil {
+	m.spooled = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "rewardflow_events_spooled_total",
+		Help: "Events that went to the spool because the inbox did not commit.",
+	})
+	if err := errors.Join(registerer.Register(m.accepted), registerer.Register(m.spooled)); err != nil {
 		return nil, fmt.Errorf("registering intake's metrics: %w", err)
 	}
 	for _, kind := range append(firstpromoter.KnownTypes(), unknownType) {

@@ -24,6 +24,16 @@ type Event struct {
 	Traceparent string
 	// Dispatch is false for an event that is stored and nothing else.
 	Dispatch bool
+	// Delivery names this delivery among all: it is recorded once, however
+	// often it is committed. Empty names nothing.
+	Delivery string
+}
+
+// Spooled is an event that was answered 202 while the inbox could not commit.
+type Spooled struct {
+	Event Event
+	// At is when it was answered.
+	At time.Time
 }
 
 // Claimed is what an event claims about a reward. It is a hint until it was
@@ -84,6 +94,9 @@ type Dispatched struct {
 // MaxDepth is how far InboxDepth counts: the number itself says "or more".
 const MaxDepth = 100_000
 
+// LongestPause bounds how long a row that was postponed waits.
+const LongestPause = time.Minute
+
 // Inbox is the durable table of accepted events.
 type Inbox interface {
 	// Accept commits an event and its delivery. Concurrent calls share one
@@ -91,13 +104,22 @@ type Inbox interface {
 	// received. closeByAnswerAfter is how long a paid reward must have waited
 	// for the API before the answer may close it (see Closing).
 	Accept(ctx context.Context, ev Event, closeByAnswerAfter time.Duration) (Receipt, error)
+	// Fold commits spooled events with their own times, all of them or none. An
+	// event or a delivery that was committed before changes nothing, so that
+	// whoever does not know may fold again. It never claims a close, because
+	// the answer was given; and an event of a reward that was delivered again
+	// since claims nothing new.
+	Fold(ctx context.Context, events []Spooled) error
 	// Lease takes at most n undispatched rows, oldest first, that nobody holds
-	// a lease on, and leases them to owner for ttl.
+	// a lease on, and leases them to owner for ttl. A lease that ends later
+	// than ttl and LongestPause from now was taken under a clock that was
+	// stepped back since, and so was a pause that is longer than twice
+	// LongestPause: they count as over.
 	Lease(ctx context.Context, owner string, n int, ttl time.Duration) ([]Pending, error)
 	// MarkDispatched records where leased rows went.
 	MarkDispatched(ctx context.Context, rows []Dispatched) error
 	// Postpone gives a leased row back, to be leased again after the pause,
-	// and keeps the words of what went wrong.
+	// LongestPause at most, and keeps the words of what went wrong.
 	Postpone(ctx context.Context, inbox int64, after time.Duration, reason string) error
 	// Event returns an accepted event as it was stored, or fault.NotFound.
 	Event(ctx context.Context, inbox int64) (Pending, error)

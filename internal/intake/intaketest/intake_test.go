@@ -26,6 +26,14 @@ func (b faultyInbox) Accept(context.Context, ledger.Event, time.Duration) (ledge
 	return ledger.Receipt{ClosedByAnswer: true}, b.err
 }
 
+func (b faultyInbox) Fold(context.Context, []ledger.Spooled) error { return b.err }
+
+func (b faultyInbox) Ping(context.Context) error { return b.err }
+
+func (b faultyInbox) Reward(context.Context, reward.ID) (ledger.Record, error) {
+	return ledger.Record{}, fault.New(fault.NotFound, "ledger.reward", "there is none")
+}
+
 // What the inbox did not commit is not ours: nobody is told that it is, and
 // nothing is dispatched.
 func TestNothingIsAcceptedThatTheInboxDidNotCommit(t *testing.T) {
@@ -41,10 +49,9 @@ func TestNothingIsAcceptedThatTheInboxDidNotCommit(t *testing.T) {
 				Wake: func() { woken = true }, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler),
 			})
 			require.NoError(t, err)
-			fulfilled, workflowID, err := in.Accept(t.Context(), body)
+			taken, err := in.Accept(t.Context(), body)
 			require.Equal(t, kind, fault.KindOf(err))
-			require.False(t, fulfilled)
-			require.Empty(t, workflowID)
+			require.False(t, taken.Fulfilled)
 			require.False(t, woken)
 		})
 	}

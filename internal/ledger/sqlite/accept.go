@@ -21,15 +21,22 @@ const insertInbox = `INSERT INTO inbox
 
 // Accept implements ledger.Inbox.
 func (l *Ledger) Accept(ctx context.Context, ev ledger.Event, closeByAnswerAfter time.Duration) (ledger.Receipt, error) {
-	if ev.Type == "" {
-		return ledger.Receipt{}, invalid(opAccept, "the event has no type")
-	}
-	if ev.Reward != nil && ev.Reward.Reward.ID <= 0 {
-		return ledger.Receipt{}, invalid(opAccept, "the event claims a reward without an ID")
+	if err := usable(opAccept, ev); err != nil {
+		return ledger.Receipt{}, err
 	}
 	return write(ctx, l, opAccept, func(ctx context.Context, t *tx) (ledger.Receipt, error) {
 		return t.accept(ctx, ev, closeByAnswerAfter)
 	})
+}
+
+func usable(op string, ev ledger.Event) error {
+	if ev.Type == "" {
+		return invalid(op, "the event has no type")
+	}
+	if ev.Reward != nil && ev.Reward.Reward.ID <= 0 {
+		return invalid(op, "the event claims a reward without an ID")
+	}
+	return nil
 }
 
 func (t *tx) accept(ctx context.Context, ev ledger.Event, closeByAnswerAfter time.Duration) (ledger.Receipt, error) {
@@ -57,9 +64,15 @@ func (t *tx) accept(ctx context.Context, ev ledger.Event, closeByAnswerAfter tim
 	if receipt.ClosedByAnswer {
 		answer = http.StatusOK
 	}
-	_, err = t.exec(ctx, `INSERT INTO deliveries (inbox_id, reward_id, at, answer, duplicate) VALUES (?, ?, ?, ?, ?)`,
-		receipt.Inbox, id, millis(t.now), answer, receipt.Duplicate)
-	return receipt, err
+	return receipt, t.delivered(ctx, ev, id, receipt, answer)
+}
+
+// delivered records a delivery and its answer, once.
+func (t *tx) delivered(ctx context.Context, ev ledger.Event, id reward.ID, receipt ledger.Receipt, answer int) error {
+	_, err := t.exec(ctx, `INSERT INTO deliveries (inbox_id, reward_id, at, answer, duplicate, name) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (name) WHERE name <> '' DO NOTHING`,
+		receipt.Inbox, id, millis(t.now), answer, receipt.Duplicate, ev.Delivery)
+	return err
 }
 
 // store puts the event into the inbox, or finds it there.

@@ -25,10 +25,13 @@ func (l *Ledger) Lease(ctx context.Context, owner string, n int, ttl time.Durati
 		rows, err := t.query(ctx, `UPDATE inbox SET lease_owner = ?, lease_until = ?, tries = tries + 1
 			WHERE id IN (
 				SELECT id FROM inbox
-				WHERE dispatch = 1 AND dispatched_at = 0 AND lease_until <= ? AND due_at <= ?
+				WHERE dispatch = 1 AND dispatched_at = 0
+					AND (lease_until <= ? OR lease_until > ?) AND (due_at <= ? OR due_at > ?)
 				ORDER BY id LIMIT ?)
 			RETURNING id, type, event_id, reward_id, body, traceparent, tries - 1`,
-			owner, millis(t.now.Add(ttl)), millis(t.now), millis(t.now), n)
+			owner, millis(t.now.Add(ttl)),
+			millis(t.now), millis(t.now.Add(ttl+ledger.LongestPause)),
+			millis(t.now), millis(t.now.Add(2*ledger.LongestPause)), n)
 		pending, err := collect(rows, err, scanPending)
 		// RETURNING promises no order.
 		slices.SortFunc(pending, func(a, b ledger.Pending) int { return cmp.Compare(a.Inbox, b.Inbox) })
@@ -70,7 +73,7 @@ func (l *Ledger) Postpone(ctx context.Context, inbox int64, after time.Duration,
 	const op = "ledger.postpone"
 	return l.writer.do(ctx, op, func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, `UPDATE inbox SET due_at = ?, trouble = ?, lease_owner = '', lease_until = 0
-			WHERE id = ? AND dispatched_at = 0`, millis(t.now.Add(after)), reason, inbox)
+			WHERE id = ? AND dispatched_at = 0`, millis(t.now.Add(min(after, ledger.LongestPause))), reason, inbox)
 		if err != nil || n == 1 {
 			return err
 		}

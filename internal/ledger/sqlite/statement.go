@@ -26,19 +26,19 @@ const fromPayouts = ` FROM payouts p
 // it is: it is the provider's business.
 const selectEntry = `SELECT ` + leftAt + `, p.reward_id, p.generation, p.provider, g.amount, g.unit, g.currency, g.key,
 	g.destination, p.state, p.fence, p.reference, p.detail, g.reserved_at, p.first_sent_at, p.spent_at, p.updated_at,
-	p.paid_at, p.doubt, r.status, p.promoter_id, r.promoter_cust_id, r.promoter_email, p.campaign_id, r.campaign_name,
+	p.paid_at, p.look_at, p.doubt, r.status, p.promoter_id, r.promoter_cust_id, r.promoter_email, p.campaign_id, r.campaign_name,
 	r.policy_version, r.rule, r.closed_at` + fromPayouts + ` CROSS JOIN rewards r ON r.id = p.reward_id`
 
 func scanEntry(row scanner) (ledger.Entry, error) {
 	var e ledger.Entry
-	var at, reservedAt, firstSentAt, lastSentAt, updatedAt, paidAt, closedAt int64
+	var at, reservedAt, firstSentAt, lastSentAt, updatedAt, paidAt, lookAt, closedAt int64
 	p := &e.Payout
 	err := row.Scan(&at, &p.RewardID, &p.Generation, &p.Provider, &p.Quantity.Amount, &p.Quantity.Unit, &p.Quantity.Currency,
 		&p.Request.Key, &p.Request.Destination, &p.State, &p.Fence, &p.Reference, &p.Detail, &reservedAt, &firstSentAt,
-		&lastSentAt, &updatedAt, &paidAt, &p.Doubt, &e.Status, &e.Promoter.ID, &e.Promoter.CustID, &e.Promoter.Email,
+		&lastSentAt, &updatedAt, &paidAt, &lookAt, &p.Doubt, &e.Status, &e.Promoter.ID, &e.Promoter.CustID, &e.Promoter.Email,
 		&e.Campaign.ID, &e.Campaign.Name, &e.PolicyVersion, &e.Rule, &closedAt)
 	p.ReservedAt, p.FirstSentAt = fromMillis(reservedAt), fromMillis(firstSentAt)
-	p.UpdatedAt, p.PaidAt = fromMillis(updatedAt), fromMillis(paidAt)
+	p.UpdatedAt, p.PaidAt, p.NextLook = fromMillis(updatedAt), fromMillis(paidAt), fromMillis(lookAt)
 	e.At, e.LastSentAt, e.ClosedAt = fromMillis(at), fromMillis(lastSentAt), fromMillis(closedAt)
 	e.Money = ledger.MoneyOf(p.State, p.Doubt)
 	return e, err
