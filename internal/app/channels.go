@@ -1,12 +1,17 @@
 package app
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 
+	"github.com/rewardflow/rewardflow/activities"
 	"github.com/rewardflow/rewardflow/internal/config"
+	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/notify"
 	notifylog "github.com/rewardflow/rewardflow/internal/notify/log"
 	"github.com/rewardflow/rewardflow/internal/notify/slack"
@@ -17,8 +22,9 @@ import (
 type channels []channel
 
 type channel struct {
-	notifier notify.Notifier
-	events   []string
+	notifier    notify.Notifier
+	events      []string
+	fingerprint string
 }
 
 // notifiers builds the configured channels. A channel is named for its type
@@ -34,7 +40,7 @@ func notifiers(cfg *config.Config, logger *slog.Logger) (channels, error) {
 			errs = append(errs, fmt.Errorf("notifications[%d]: %w", i, err))
 			continue
 		}
-		built = append(built, channel{notifier: notifier, events: n.Events})
+		built = append(built, channel{notifier: notifier, events: n.Events, fingerprint: fingerprint(n.Channel)})
 	}
 	return built, errors.Join(errs...)
 }
@@ -64,10 +70,38 @@ func (c channels) wanting(eventType string) []string {
 	return names
 }
 
-func (c channels) byName() map[string]notify.Notifier {
-	named := make(map[string]notify.Notifier, len(c))
+func (c channels) byName() map[string]activities.Channel {
+	named := make(map[string]activities.Channel, len(c))
 	for _, ch := range c {
-		named[ch.notifier.Name()] = ch.notifier
+		named[ch.notifier.Name()] = activities.Channel{Notifier: ch.notifier, Events: ch.events, Fingerprint: ch.fingerprint}
 	}
 	return named
+}
+
+// fingerprint is a digest of what leads to a webhook's receiver, which may say
+// that it is gone. It does not hold the channel's name, which changes with the
+// order of the configuration. Other channels cannot be disabled.
+func fingerprint(c config.Channel) string {
+	if c.Type != config.ChannelWebhook {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(c.Type + "\x00" + c.URL.Reveal() + "\x00" + c.Secret.Reveal()))
+	return hex.EncodeToString(sum[:])
+}
+
+// sayDisabled says at start which configured channels take nothing any more.
+func (c channels) sayDisabled(ctx context.Context, record ledger.Notifications, logger *slog.Logger) {
+	gone, err := record.DisabledChannels(ctx)
+	if err != nil {
+		logger.WarnContext(ctx, "notification.channels_not_read", "error", err)
+		return
+	}
+	for _, ch := range c {
+		for _, d := range gone {
+			if d.Fingerprint == ch.fingerprint {
+				logger.ErrorContext(ctx, "notification.channel_disabled", "channel", ch.notifier.Name(), "since", d.At, "reason", d.Reason,
+					"consequence", "nothing is sent to it, until its configuration changes")
+			}
+		}
+	}
 }

@@ -63,6 +63,7 @@ func (a *App) build(ctx context.Context) error {
 		}
 	}
 	if a.opts.Worker {
+		channels.sayDisabled(ctx, a.ledger, a.log)
 		return a.buildWorker(cfg, channels)
 	}
 	return nil
@@ -177,7 +178,7 @@ func (a *App) buildWorker(cfg *config.Config, channels channels) error {
 	if err != nil {
 		return err
 	}
-	notifications, err := activities.NewNotifications(activities.NotificationDeps{Events: a.ledger, Channels: channels.byName()})
+	notifications, err := activities.NewNotifications(activities.NotificationDeps{Ledger: a.ledger, Channels: channels.byName()})
 	if err != nil {
 		return err
 	}

@@ -136,14 +136,14 @@ func (d *Dispatcher) batch(ctx context.Context) (leased int, failed bool) {
 		started = make([]ledger.Dispatched, 0, len(rows))
 	)
 	d.each(ctx, len(rows), func(ctx context.Context, i int) {
-		workflowID, err := d.starter.Start(ctx, rows[i])
+		sent, err := d.starter.Start(ctx, rows[i])
 		if err != nil {
 			d.postpone(ctx, rows[i], err)
 			return
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		started = append(started, ledger.Dispatched{Inbox: rows[i].Inbox, WorkflowID: workflowID})
+		started = append(started, sent)
 	})
 	if len(started) > 0 {
 		// What was started is recorded even while stopping; a row that is not

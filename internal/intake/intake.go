@@ -9,6 +9,7 @@ package intake
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -75,6 +76,7 @@ func (in *Intake) Accept(ctx context.Context, body []byte) (fulfilled bool, work
 		Type:        ev.Type,
 		Dedupe:      ev.Dedupe(),
 		EventID:     workflowEventID(ev),
+		Subject:     subject(ev),
 		Reward:      ev.Reward,
 		Body:        ev.Body(),
 		Traceparent: telemetry.Traceparent(ctx),
@@ -94,6 +96,21 @@ func (in *Intake) Accept(ctx context.Context, body []byte) (fulfilled bool, work
 		in.wake()
 	}
 	return receipt.ClosedByAnswer, workflowID, nil
+}
+
+// subject is what notifications about the event are ordered by. An event that
+// asks for a reward has none: what becomes of the reward is told by events of
+// our own.
+func subject(ev firstpromoter.Event) string {
+	switch {
+	case ev.Reward != nil:
+		return ""
+	case ev.Fields.Lead.ID != 0:
+		return "lead-" + strconv.FormatInt(ev.Fields.Lead.ID, 10)
+	case ev.Fields.Promoter.ID != 0:
+		return "promoter-" + strconv.FormatInt(ev.Fields.Promoter.ID, 10)
+	}
+	return ""
 }
 
 // workflowEventID is the event's own ID, or, for an event without one, what

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 
 	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/intake"
+	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
 	"github.com/rewardflow/rewardflow/workflows"
 )
@@ -207,6 +210,34 @@ func TestOtherEventsStartANotificationOnlyWhereSomebodyWantsIt(t *testing.T) {
 
 	require.Equal(t, map[string]float64{"promoter_accepted": 1, "lead_signup": 1, "unknown": 1}, b.counted(t))
 }
+
+// TestMessagesAboutOneSubjectKeepTheirOrder shows that what is told of a lead,
+// or else of a promoter, waits for what was told before.
+func TestMessagesAboutOneSubjectKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle(t)
+	run(t, b.dispatcher)
+	for _, data := range []string{
+		`{"id":9,"state":"signup","promoter":{"id":5}}`, `{"id":10,"state":"signup","promoter":{"id":5}}`,
+		`{"id":9,"state":"signup","promoter":{"id":6}}`, `{"promoter":{"id":5}}`, `{"promoter":{"id":5}}`, `{}`, `{}`,
+	} {
+		b.accept(t, fmt.Appendf(nil, `{"event":{"type":"lead_signup","id":"%d"},"data":%s}`, next.Add(1), data))
+	}
+	require.Eventually(t, func() bool {
+		depth, _, err := b.ledger.InboxDepth(t.Context())
+		return err == nil && depth == 0
+	}, 10*time.Second, 10*time.Millisecond)
+	var before []int64
+	for inbox := int64(1); inbox <= 7; inbox++ {
+		n, err := b.ledger.Notification(t.Context(), ledger.NotificationQuery{Inbox: inbox, Channel: "log-1"})
+		require.NoError(t, err)
+		before = append(before, n.Before)
+	}
+	require.Equal(t, []int64{0, 0, 1, 0, 4, 0, 0}, before)
+}
+
+var next atomic.Int64
 
 // counted returns the counters of accepted events that are not zero, by type.
 func (b *bundle) counted(t *testing.T) map[string]float64 {

@@ -39,24 +39,24 @@ func NewStarter(temporal starter, taskQueue string, eager bool, channels func(ev
 	return &Starter{temporal: temporal, taskQueue: taskQueue, eager: eager, channels: channels}
 }
 
-// Start starts the workflow of an inbox row and returns its ID; an empty ID
-// says that nothing had to be started. An error is ambiguous: the workflow may
-// have been started, and starting it again is safe.
-func (s *Starter) Start(ctx context.Context, row ledger.Pending) (string, error) {
+// Start starts the workflow of an inbox row and returns its ID and the channels
+// that it tells; an empty ID says that nothing had to be started. An error is
+// ambiguous: the workflow may have been started, and starting it again is safe.
+func (s *Starter) Start(ctx context.Context, row ledger.Pending) (ledger.Dispatched, error) {
 	ctx = telemetry.Continue(ctx, row.Traceparent)
 	if row.RewardID != 0 {
-		return workflows.FulfilmentID(row.RewardID), s.Fulfil(ctx, claimed(row))
+		return ledger.Dispatched{Inbox: row.Inbox, WorkflowID: workflows.FulfilmentID(row.RewardID)}, s.Fulfil(ctx, claimed(row))
 	}
 	channels := s.channels(row.Type)
 	if len(channels) == 0 {
-		return "", nil
+		return ledger.Dispatched{Inbox: row.Inbox}, nil
 	}
 	options := s.options(workflows.NotificationID(row.Type, row.EventID))
 	options.StaticSummary = row.Type
 	err := s.start(ctx, options, workflows.NotificationType, workflows.NotificationInput{
 		Inbox: row.Inbox, Type: row.Type, Channels: channels,
 	})
-	return options.ID, err
+	return ledger.Dispatched{Inbox: row.Inbox, WorkflowID: options.ID, Channels: channels}, err
 }
 
 // Fulfil starts the fulfilment of a reward unless it is open or has completed.

@@ -16,6 +16,9 @@ type Event struct {
 	Dedupe string
 	// EventID is what the workflow ID is made from; empty for internal use only.
 	EventID string
+	// Subject is what the event is about: notifications about one subject are
+	// told in the order of the inbox. Empty for an event that waits for nothing.
+	Subject string
 	// Reward is set for a fulfilment_pending event.
 	Reward *Claimed
 	// Body is the JSON of the allowed fields.
@@ -62,6 +65,8 @@ type Pending struct {
 type Dispatched struct {
 	Inbox      int64
 	WorkflowID string
+	// Channels are the names of the notification channels that are told.
+	Channels []string
 }
 
 // Inbox is the durable table of accepted events.
@@ -71,10 +76,13 @@ type Inbox interface {
 	// received. closeByAnswerAfter is how long a paid reward must have waited
 	// for the API before the answer may close it (see Closing).
 	Accept(ctx context.Context, ev Event, closeByAnswerAfter time.Duration) (Receipt, error)
+	// Announce commits an event of our own, which nobody delivered, and reports
+	// whether it was new: of all processes that announce the same, one does.
+	Announce(ctx context.Context, ev Event) (bool, error)
 	// Lease takes at most n undispatched rows, oldest first, that nobody holds
 	// a lease on, and leases them to owner for ttl.
 	Lease(ctx context.Context, owner string, n int, ttl time.Duration) ([]Pending, error)
-	// MarkDispatched records where leased rows went.
+	// MarkDispatched records where leased rows went, and who is told of them.
 	MarkDispatched(ctx context.Context, rows []Dispatched) error
 	// Postpone gives a leased row back, to be leased again after the pause,
 	// and keeps the words of what went wrong.

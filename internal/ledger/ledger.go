@@ -19,6 +19,7 @@ import "context"
 // part that they use.
 type Ledger interface {
 	Inbox
+	Notifications
 	Rewards
 	Decisions
 	Payouts

@@ -23,18 +23,19 @@ import (
 func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Ledger) {
 	t.Helper()
 	groups := map[string][]check{
-		"inbox":     inboxChecks(),
-		"rewards":   rewardChecks(),
-		"history":   historyChecks(),
-		"decisions": decisionChecks(),
-		"payouts":   payoutChecks(),
-		"lookups":   lookupChecks(),
-		"doubt":     doubtChecks(),
-		"by_hand":   byHandChecks(),
-		"brake":     brakeChecks(),
-		"closing":   closingChecks(),
-		"races":     raceChecks(),
-		"model":     modelChecks(),
+		"inbox":         inboxChecks(),
+		"notifications": notificationChecks(),
+		"rewards":       rewardChecks(),
+		"history":       historyChecks(),
+		"decisions":     decisionChecks(),
+		"payouts":       payoutChecks(),
+		"lookups":       lookupChecks(),
+		"doubt":         doubtChecks(),
+		"by_hand":       byHandChecks(),
+		"brake":         brakeChecks(),
+		"closing":       closingChecks(),
+		"races":         raceChecks(),
+		"model":         modelChecks(),
 	}
 	for group, checks := range groups {
 		t.Run(group, func(t *testing.T) {
