@@ -45,10 +45,14 @@ type Message struct {
 	Key string
 	// Type is the type of the event.
 	Type string
-	// Title is one short line, Text a sentence or two. Neither holds personal
-	// data.
+	// Title is one short line, Text a sentence or two, or what an operator's
+	// template makes of the event, in several lines. Neither holds personal data
+	// unless such a template puts it there.
 	Title string
 	Text  string
+	// HTML is a whole document from an operator's template, for channels that
+	// show HTML; empty for the channel's own.
+	HTML string
 	// Fields are the particulars, in the order in which people read them.
 	Fields []Field
 	// NeedsPerson says that nothing goes on before somebody does something.
