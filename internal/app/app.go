@@ -54,9 +54,11 @@ type App struct {
 	ledger     ledger.Ledger
 	temporal   client.Client
 	dispatcher *intake.Dispatcher
-	desk       *desk.Desk
-	handler    http.Handler
-	worker     sdkworker.Worker
+	// summary makes the daily summary; nil where nobody wants it.
+	summary *intake.DailySummary
+	desk    *desk.Desk
+	handler http.Handler
+	worker  sdkworker.Worker
 	// firstPromoter is the worker's client; nil in a process without one.
 	firstPromoter *firstpromoter.Client
 
@@ -105,6 +107,9 @@ func (a *App) Start(ctx context.Context) error {
 		}
 		a.background("dispatcher", a.dispatcher.Run)
 		a.background("deliveries", a.deliver)
+		if a.summary != nil {
+			a.background("daily summary", a.summary.Run)
+		}
 	}
 	if a.opts.Worker {
 		a.startWorker()

@@ -7,14 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 
 	"github.com/rewardflow/rewardflow/activities"
 	"github.com/rewardflow/rewardflow/internal/config"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/notify"
+	"github.com/rewardflow/rewardflow/internal/notify/email"
 	notifylog "github.com/rewardflow/rewardflow/internal/notify/log"
 	"github.com/rewardflow/rewardflow/internal/notify/slack"
+	"github.com/rewardflow/rewardflow/internal/notify/templates"
 	notifywebhook "github.com/rewardflow/rewardflow/internal/notify/webhook"
 )
 
@@ -49,7 +52,15 @@ func notifier(name string, c config.Channel, logger *slog.Logger) (notify.Notifi
 	switch c.Type {
 	case config.ChannelLog:
 		return notifylog.New(name, logger), nil
+	case config.ChannelEmail:
+		return email.New(email.Config{
+			Name: name, Host: c.Host, Port: c.Port, TLS: c.TLS, Username: c.Username, Password: c.Password.Reveal(),
+			From: c.From, To: c.To, Logger: logger,
+		})
 	case config.ChannelSlack:
+		if c.Token != "" {
+			return slack.NewBot(slack.BotConfig{Name: name, Token: c.Token.Reveal(), Channel: c.Channel})
+		}
 		return slack.New(slack.Config{Name: name, URL: c.URL.Reveal(), AllowPrivateNetworks: c.AllowPrivateNetworks})
 	case config.ChannelWebhook:
 		return notifywebhook.New(notifywebhook.Config{
@@ -87,6 +98,19 @@ func fingerprint(c config.Channel) string {
 	}
 	sum := sha256.Sum256([]byte(c.Type + "\x00" + c.URL.Reveal() + "\x00" + c.Secret.Reveal()))
 	return hex.EncodeToString(sum[:])
+}
+
+// writer returns how messages are written: in the words of the configured
+// templates, or in the built-in ones. A template that is broken is an error.
+func writer(cfg *config.Config, logger *slog.Logger) (func(eventType, eventID string, body []byte) (notify.Message, error), error) {
+	if cfg.Templates == "" {
+		return notify.Render, nil
+	}
+	set, err := templates.Load(os.DirFS(cfg.Templates), cfg.Templates, logger)
+	if err != nil {
+		return nil, err
+	}
+	return set.Write, nil
 }
 
 // sayDisabled says at start which configured channels take nothing any more.

@@ -26,6 +26,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/intake"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
+	"github.com/rewardflow/rewardflow/internal/notify"
 	"github.com/rewardflow/rewardflow/internal/policy"
 	"github.com/rewardflow/rewardflow/internal/telemetry"
 	"github.com/rewardflow/rewardflow/worker"
@@ -57,6 +58,11 @@ func (a *App) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Every process reads the templates: a broken one stops each of them.
+	write, err := writer(cfg, a.log)
+	if err != nil {
+		return err
+	}
 	if a.opts.API {
 		if err := a.buildAPI(ctx, cfg, channels); err != nil {
 			return err
@@ -64,7 +70,7 @@ func (a *App) build(ctx context.Context) error {
 	}
 	if a.opts.Worker {
 		channels.sayDisabled(ctx, a.ledger, a.log)
-		return a.buildWorker(cfg, channels)
+		return a.buildWorker(cfg, channels, write)
 	}
 	return nil
 }
@@ -107,6 +113,9 @@ func (a *App) namespace() string {
 func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channels) error {
 	starter := intake.NewStarter(a.temporal, cfg.Temporal.TaskQueue, a.eager(ctx), channels.wanting)
 	a.dispatcher = intake.NewDispatcher(intake.DispatcherConfig{Owner: owner()}, a.ledger, starter, a.log)
+	if len(channels.wanting(notify.DailySummary)) > 0 {
+		a.summary = intake.NewDailySummary(intake.SummaryConfig{Hour: cfg.DailySummaryHour, Wake: a.dispatcher.Wake}, a.ledger, a.log)
+	}
 	a.desk = desk.New(a.ledger, a.temporal, acceptUnverified(cfg), a.log)
 
 	operators, err := operators(cfg)
@@ -153,7 +162,9 @@ func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channel
 	return err
 }
 
-func (a *App) buildWorker(cfg *config.Config, channels channels) error {
+func (a *App) buildWorker(
+	cfg *config.Config, channels channels, write func(eventType, eventID string, body []byte) (notify.Message, error),
+) error {
 	compiled, err := policy.Compile(cfg.Policy)
 	if err != nil {
 		return fmt.Errorf("compiling the policy: %w", err)
@@ -178,7 +189,7 @@ func (a *App) buildWorker(cfg *config.Config, channels channels) error {
 	if err != nil {
 		return err
 	}
-	notifications, err := activities.NewNotifications(activities.NotificationDeps{Ledger: a.ledger, Channels: channels.byName()})
+	notifications, err := activities.NewNotifications(activities.NotificationDeps{Ledger: a.ledger, Channels: channels.byName(), Write: write})
 	if err != nil {
 		return err
 	}
