@@ -237,6 +237,32 @@ func TestMessagesAboutOneSubjectKeepTheirOrder(t *testing.T) {
 	require.Equal(t, []int64{0, 0, 1, 0, 4, 0, 0}, before)
 }
 
+// TestSweepStartsNotificationsThatNobodyCarries starts what was being told when
+// Temporal's database was lost: the messages behind it wait for it.
+func TestSweepStartsNotificationsThatNobodyCarries(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle(t)
+	stop := run(t, b.dispatcher)
+	for id := range 3 {
+		b.accept(t, fmt.Appendf(nil, `{"event":{"type":"lead_signup","id":%d},"data":{"id":9,"state":"signup"}}`, id+1))
+	}
+	require.Eventually(t, func() bool {
+		open, err := b.ledger.OpenNotifications(t.Context(), time.Time{}, time.Now().Add(time.Hour), 0, 10)
+		return err == nil && len(open) == 3
+	}, 10*time.Second, 10*time.Millisecond)
+	stop()
+	require.NoError(t, b.ledger.EndNotification(t.Context(), ledger.NotificationEnd{Inbox: 2, Channel: "log-1", State: ledger.NotificationTold}))
+
+	b.temporal.mu.Lock()
+	b.temporal.started = map[string]int{}
+	b.temporal.mu.Unlock()
+	run(t, b.newDispatcher("after the loss"))
+	b.temporal.until(t, func(s map[string]int) bool { return len(s) >= 2 })
+	require.Equal(t, map[string]int{"notification-lead_signup-1": 1, "notification-lead_signup-3": 1}, b.temporal.starts())
+	require.Equal(t, workflows.NotificationInput{Inbox: 3, Type: "lead_signup", Channels: []string{"log-1"}}, b.temporal.inputs["notification-lead_signup-3"])
+}
+
 var next atomic.Int64
 
 // counted returns the counters of accepted events that are not zero, by type.

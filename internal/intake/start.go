@@ -51,12 +51,23 @@ func (s *Starter) Start(ctx context.Context, row ledger.Pending) (ledger.Dispatc
 	if len(channels) == 0 {
 		return ledger.Dispatched{Inbox: row.Inbox}, nil
 	}
-	options := s.options(workflows.NotificationID(row.Type, row.EventID))
-	options.StaticSummary = row.Type
-	err := s.start(ctx, options, workflows.NotificationType, workflows.NotificationInput{
-		Inbox: row.Inbox, Type: row.Type, Channels: channels,
+	id, err := s.notify(ctx, ledger.OpenNotification{Inbox: row.Inbox, Type: row.Type, EventID: row.EventID, Channels: channels})
+	return ledger.Dispatched{Inbox: row.Inbox, WorkflowID: id, Channels: channels}, err
+}
+
+// Notify starts the notification of an event that was dispatched before, unless
+// it is open or has completed.
+func (s *Starter) Notify(ctx context.Context, open ledger.OpenNotification) error {
+	_, err := s.notify(telemetry.Continue(ctx, open.Traceparent), open)
+	return err
+}
+
+func (s *Starter) notify(ctx context.Context, open ledger.OpenNotification) (workflowID string, err error) {
+	options := s.options(workflows.NotificationID(open.Type, open.EventID))
+	options.StaticSummary = open.Type
+	return options.ID, s.start(ctx, options, workflows.NotificationType, workflows.NotificationInput{
+		Inbox: open.Inbox, Type: open.Type, Channels: open.Channels,
 	})
-	return ledger.Dispatched{Inbox: row.Inbox, WorkflowID: options.ID, Channels: channels}, err
 }
 
 // Fulfil starts the fulfilment of a reward unless it is open or has completed.

@@ -78,6 +78,16 @@ type DisabledChannel struct {
 	At     time.Time
 }
 
+// OpenNotification is an event of which some channels were not told yet.
+type OpenNotification struct {
+	Inbox       int64
+	Type        string
+	EventID     string
+	Traceparent string
+	// Channels are the names of those channels.
+	Channels []string
+}
+
 // Notifications is the record of what notification channels were told.
 type Notifications interface {
 	// Notification returns where a message stands, or fault.NotFound when the
@@ -86,6 +96,10 @@ type Notifications interface {
 	// EndNotification records how a message ended. What was recorded first
 	// stays; fault.NotFound says that the inbox has no such event.
 	EndNotification(ctx context.Context, end NotificationEnd) error
+	// OpenNotifications returns at most n events, oldest first and after an inbox
+	// row, that were dispatched within a span of time, from a moment on and before
+	// another, and have not ended on every channel.
+	OpenNotifications(ctx context.Context, from, to time.Time, after int64, n int) ([]OpenNotification, error)
 	// DisableChannel records that a channel takes nothing more. At is ignored.
 	// What was recorded first stays.
 	DisableChannel(ctx context.Context, d DisabledChannel) error

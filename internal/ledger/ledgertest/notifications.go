@@ -26,6 +26,7 @@ func notificationChecks() []check {
 		{"EventsAboutAReward", eventsAboutAReward},
 		{"NotificationOfNothing", notificationOfNothing},
 		{"DisabledChannelStaysDisabled", disabledChannelStaysDisabled},
+		{"OpenNotificationsAreFound", openNotificationsAreFound},
 		{"AnnouncedOnce", announcedOnce},
 		{"PaidBetween", paidBetween},
 	}
@@ -178,6 +179,32 @@ func notificationOfNothing(t *testing.T, b *bundle) {
 	require.Equal(t, fault.NotFound, fault.KindOf(err))
 	err = b.EndNotification(b.ctx, ledger.NotificationEnd{Inbox: 12, Channel: "ops", State: ledger.NotificationTold})
 	require.Equal(t, fault.NotFound, fault.KindOf(err))
+}
+
+func openNotificationsAreFound(t *testing.T, b *bundle) {
+	first, second, third := b.lead(t, "lead-1", 1), b.lead(t, "lead-1", 2), b.lead(t, "", 3)
+	b.lead(t, "lead-1", 4) // It is not dispatched.
+	b.dispatched(t, first, "ops", "team", "audit")
+	b.clock.advance(time.Hour)
+	b.dispatched(t, second, "ops")
+	b.dispatched(t, third, "ops")
+	open := func(from, to time.Time, after int64, n int) []ledger.OpenNotification {
+		rows, err := b.OpenNotifications(b.ctx, from, to, after, n)
+		require.NoError(t, err)
+		return rows
+	}
+	day := start().Add(24 * time.Hour)
+	b.end(t, first, "team", ledger.NotificationTold, "")
+	b.end(t, third, "ops", ledger.NotificationGivenUp, "no")
+	all := open(start(), day, 0, 10)
+	require.Equal(t, []ledger.OpenNotification{
+		{Inbox: first, Type: "lead_signup", EventID: "lead-11", Channels: []string{"audit", "ops"}},
+		{Inbox: second, Type: "lead_signup", EventID: "lead-12", Channels: []string{"ops"}},
+	}, all)
+	require.Equal(t, all[:1], open(start(), day, 0, 1))
+	require.Equal(t, all[1:], open(start(), day, first, 10))
+	require.Equal(t, all[:1], open(start(), start().Add(time.Hour), 0, 10))
+	require.Equal(t, all[1:], open(start().Add(time.Millisecond), day, 0, 10))
 }
 
 func disabledChannelStaysDisabled(t *testing.T, b *bundle) {

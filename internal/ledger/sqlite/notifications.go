@@ -3,9 +3,12 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/rewardflow/rewardflow/internal/ledger"
 )
@@ -96,6 +99,26 @@ func (l *Ledger) EndNotification(ctx context.Context, end ledger.NotificationEnd
 			return err
 		}
 		return t.requireInbox(ctx, op, end.Inbox)
+	})
+}
+
+// OpenNotifications implements ledger.Notifications.
+func (l *Ledger) OpenNotifications(ctx context.Context, from, to time.Time, after int64, n int) ([]ledger.OpenNotification, error) {
+	return read(ctx, l, "ledger.open_notifications", func(ctx context.Context, q querier) ([]ledger.OpenNotification, error) {
+		rows, err := q.query(ctx, `SELECT e.id, e.type, e.event_id, e.traceparent, json_group_array(n.channel)
+			FROM notifications n JOIN inbox e ON e.id = n.inbox_id
+			WHERE n.state = '' AND n.inbox_id > ? AND n.dispatched_at >= ? AND n.dispatched_at < ?
+			GROUP BY n.inbox_id ORDER BY n.inbox_id LIMIT ?`, after, millis(from), millis(to), n)
+		return collect(rows, err, func(row scanner) (ledger.OpenNotification, error) {
+			var o ledger.OpenNotification
+			var channels []byte
+			if err := row.Scan(&o.Inbox, &o.Type, &o.EventID, &o.Traceparent, &channels); err != nil {
+				return o, err
+			}
+			err := json.Unmarshal(channels, &o.Channels)
+			slices.Sort(o.Channels)
+			return o, err
+		})
 	})
 }
 

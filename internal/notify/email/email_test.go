@@ -205,9 +205,9 @@ func TestEveryCodeHasItsKind(t *testing.T) {
 			"MAIL": "the mail server does not take the sender", "RCPT ops@example.org": "the mail server does not take the recipient to[0]",
 			"DATA": "the mail server does not take the message",
 		} {
-			s := serve(t, email.TLSStart, nil)
+			s := serve(t, email.TLSNone, nil)
 			s.set("", map[string]error{step: &smtp.SMTPError{Code: c.code, EnhancedCode: c.enhanced, Message: "ops@example.org at 127.0.0.1: no"}})
-			err := s.channel(t, email.Config{}).Notify(t.Context(), notifytest.Message())
+			err := s.channel(t, email.Config{TLS: email.TLSNone}).Notify(t.Context(), notifytest.Message())
 			require.Equal(t, c.want, fault.KindOf(err), "%s %d: %v", step, c.code, err)
 			require.ErrorContains(t, err, fmt.Sprintf("%s (SMTP %d", words, c.code))
 			s.requireSafe(t, err)
@@ -216,7 +216,7 @@ func TestEveryCodeHasItsKind(t *testing.T) {
 			require.GreaterOrEqual(t, sessions, 1)
 
 			s.set("", nil)
-			require.NoError(t, s.channel(t, email.Config{}).Notify(t.Context(), notifytest.Message()), "it works again")
+			require.NoError(t, s.channel(t, email.Config{TLS: email.TLSNone}).Notify(t.Context(), notifytest.Message()), "it works again")
 		}
 	}
 }

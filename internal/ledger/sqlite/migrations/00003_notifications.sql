@@ -24,6 +24,7 @@ CREATE TABLE notifications (
     PRIMARY KEY (inbox_id, channel)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX notifications_open ON notifications (channel, subject, inbox_id) WHERE state = '' AND subject <> '';
+CREATE INDEX notifications_unended ON notifications (inbox_id) WHERE state = '';
 -- +goose StatementBegin
 CREATE TRIGGER notifications_kept BEFORE DELETE ON notifications BEGIN SELECT RAISE(ABORT, 'notifications are kept'); END;
 -- +goose StatementEnd
