@@ -171,7 +171,7 @@ func (n *Notifications) stands(ctx context.Context, in NotifyInput, channel Chan
 // comesLater asks to be run again when the message before may have ended. It is
 // no trouble, so nothing alarms about it.
 func comesLater(ctx context.Context, before int64) error {
-	const shortest, longest = 2 * time.Second, 2 * time.Minute
+	const shortest, longest = 2 * time.Second, 5 * time.Minute
 	pause := min(shortest<<min(activity.GetInfo(ctx).Attempt-1, 10), longest)
 	return temporal.NewApplicationErrorWithOptions(
 		fmt.Sprintf("%s: an earlier message about the same subject comes first (event %d of the inbox)", opNotify, before),
