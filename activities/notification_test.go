@@ -16,16 +16,20 @@ import (
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
-// events is an inbox by row.
-type events map[int64]ledger.Pending
+// record is a ledger of notifications that never ends.
+type record map[int64]ledger.Pending
 
-func (e events) Event(_ context.Context, inbox int64) (ledger.Pending, error) {
-	event, ok := e[inbox]
+func (r record) Notification(_ context.Context, q ledger.NotificationQuery) (ledger.Notification, error) {
+	event, ok := r[q.Inbox]
 	if !ok {
-		return ledger.Pending{}, fault.New(fault.NotFound, "inbox.event", "there is no such event")
+		return ledger.Notification{}, fault.New(fault.NotFound, "inbox.event", "there is no such event")
 	}
-	return event, nil
+	return ledger.Notification{Event: event}, nil
 }
+
+func (record) EndNotification(context.Context, ledger.NotificationEnd) error { return nil }
+
+func (record) DisableChannel(context.Context, ledger.DisabledChannel) error { return nil }
 
 // ear is a channel that remembers what it was told last.
 type ear struct {
@@ -44,12 +48,12 @@ func (e *ear) Notify(_ context.Context, m notify.Message) error {
 func notifyOnce(t *testing.T, e *ear, in activities.NotifyInput) error {
 	t.Helper()
 	notifications, err := activities.NewNotifications(activities.NotificationDeps{
-		Events: events{
+		Ledger: record{
 			1: {Inbox: 1, Type: "reward_held", EventID: "88", Body: []byte(`{"reward_id":2429153,"status":"held","reason":"the brake is on"}`)},
 			2: {Inbox: 2, Type: "promoter_accepted", Body: []byte(`{"event":{"created_at":"2025-03-02T08:00:00Z"},"promoter":{"id":5}}`)},
 			3: {Inbox: 3, Type: "lead_signup", EventID: "9", Body: []byte(`{"email":"ines@example.net"`)},
 		},
-		Channels: map[string]notify.Notifier{"ops": e},
+		Channels: map[string]activities.Channel{"ops": {Notifier: e}},
 		Link:     func(id reward.ID) string { return "https://rewards.example.com/#/rewards/" + id.String() },
 	})
 	require.NoError(t, err)
@@ -119,9 +123,9 @@ func TestNotifyProjectsFaults(t *testing.T) {
 	}
 }
 
-func TestNewNotificationsNeedsTheInbox(t *testing.T) {
+func TestNewNotificationsNeedsTheLedger(t *testing.T) {
 	t.Parallel()
 
 	_, err := activities.NewNotifications(activities.NotificationDeps{})
-	require.ErrorContains(t, err, "inbox")
+	require.ErrorContains(t, err, "ledger")
 }

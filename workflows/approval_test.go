@@ -246,7 +246,9 @@ func TestARuleHasItsOwnTimes(t *testing.T) {
 
 	h := newQuestion(t, 1)
 	h.ruling.Waits = ledger.Waits{RemindAfter: time.Hour, HoldAfter: 100 * time.Hour}
-	h.after(time.Minute, func() { require.Equal(t, time.Hour, h.record().NextTimer.Sub(h.record().ReceivedAt).Round(time.Minute)) })
+	h.after(time.Minute, func() {
+		require.Equal(t, time.Hour, h.record().NextTimer.Sub(h.record().ReceivedAt).Round(time.Minute))
+	})
 	h.after(2*time.Hour, func() { require.Contains(t, h.record().Reason, "for 1h0m0s") })
 	h.after(73*time.Hour, func() { require.Contains(t, h.record().Reason, "for 72h0m0s") })
 	h.after(101*time.Hour, func() {

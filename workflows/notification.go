@@ -69,7 +69,7 @@ func (n *notification) tell(ctx workflow.Context) {
 		told := workflow.ExecuteActivity(tell(ctx, channel), notifications.Notify, activities.NotifyInput{
 			Inbox: n.in.Inbox, Channel: channel,
 		})
-		answers.AddFuture(told, func(f workflow.Future) { n.note(channel, f.Get(ctx, nil)) })
+		answers.AddFuture(told, func(f workflow.Future) { n.note(ctx, channel, f.Get(ctx, nil)) })
 	}
 	n.show(ctx)
 	for range len(n.result.Channels) {
@@ -79,7 +79,7 @@ func (n *notification) tell(ctx workflow.Context) {
 }
 
 // note keeps what became of one channel.
-func (n *notification) note(channel string, err error) {
+func (n *notification) note(ctx workflow.Context, channel string, err error) {
 	switch {
 	case err == nil:
 		n.result.Channels[channel] = Sent
@@ -90,6 +90,24 @@ func (n *notification) note(channel string, err error) {
 		n.result.Channels[channel] = message(err)
 	}
 	n.log.Warn("notification.not_sent", "channel", channel, "reason", n.result.Channels[channel])
+	n.giveUp(ctx, channel)
+}
+
+// giveUp records that a channel is not told, so that later messages about the
+// same subject do not wait. It costs something only where something went wrong.
+// When it fails, they wait until the message is too old to be tried.
+func (n *notification) giveUp(ctx workflow.Context, channel string) {
+	if workflow.GetVersion(ctx, "give_up", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return // It began before the ledger kept this.
+	}
+	// What was cancelled is given up, too.
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	var notifications *activities.Notifications // Names methods for the compiler; never dereferenced.
+	in := activities.GiveUpInput{Inbox: n.in.Inbox, Channel: channel, Reason: n.result.Channels[channel]}
+	if err := workflow.ExecuteLocalActivity(quick(ctx), notifications.GiveUp, in).Get(ctx, nil); err != nil {
+		n.log.Warn("notification.not_recorded", "channel", channel, "reason", message(err))
+	}
 }
 
 // show writes where each channel stands, in Markdown, where people look in the
@@ -120,6 +138,7 @@ func tell(ctx workflow.Context, channel string) workflow.Context {
 			InitialInterval:        2 * time.Second,
 			BackoffCoefficient:     2,
 			MaximumInterval:        10 * time.Minute,
+			MaximumAttempts:        10_000, // More than fit into a day.
 			NonRetryableErrorTypes: append(hopeless(), string(fault.Denied)),
 		},
 	})

@@ -91,3 +91,27 @@ func replay(file string, as any) error {
 	replayer.RegisterWorkflowWithOptions(as, workflow.RegisterOptions{Name: workflows.FulfilmentType})
 	return replayer.ReplayWorkflowHistoryFromJSONFile(nil, filepath.Join(historiesDir, filepath.FromSlash(file)))
 }
+
+// TestRecordedNotificationsReplay replays notifications that began before the
+// ledger kept what channels were told: one with a channel that was given up,
+// open and completed. They were recorded by the code of that time, and are
+// never changed.
+func TestRecordedNotificationsReplay(t *testing.T) {
+	t.Parallel()
+
+	files, err := filepath.Glob(filepath.Join("testdata", "notifications", "*", "*.json"))
+	require.NoError(t, err)
+	require.Len(t, files, 2)
+	for _, file := range files {
+		replayer := worker.NewWorkflowReplayer()
+		replayer.RegisterWorkflowWithOptions(workflows.Notification, workflow.RegisterOptions{Name: workflows.NotificationType})
+		require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(nil, file), file)
+
+		other := worker.NewWorkflowReplayer()
+		other.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.NotificationInput) (workflows.NotificationResult, error) {
+			in.Channels = in.Channels[1:]
+			return workflows.Notification(ctx, in)
+		}, workflow.RegisterOptions{Name: workflows.NotificationType})
+		require.Error(t, other.ReplayWorkflowHistoryFromJSONFile(nil, file), "the replay would notice a change: %s", file)
+	}
+}

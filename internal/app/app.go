@@ -63,11 +63,13 @@ type App struct {
 	intake     *intake.Intake
 	replayer   *intake.Replayer
 	unstored   *intake.Unstored
-	board      *board
-	desk       *desk.Desk
-	policy     *policy.Policy
-	handler    http.Handler
-	worker     sdkworker.Worker
+	// summary makes the daily summary; nil where nobody wants it.
+	summary *intake.DailySummary
+	board   *board
+	desk    *desk.Desk
+	policy  *policy.Policy
+	handler http.Handler
+	worker  sdkworker.Worker
 	// firstPromoter is the worker's client; nil in a process without one.
 	firstPromoter *firstpromoter.Client
 
@@ -126,6 +128,9 @@ func (a *App) Start(ctx context.Context) error {
 		a.background("dispatcher", a.dispatcher.Run)
 		a.background("replays", a.replayer.Run)
 		a.background("deliveries", a.deliver)
+		if a.summary != nil {
+			a.background("daily summary", a.summary.Run)
+		}
 	}
 	if a.opts.Worker {
 		a.startWorker()

@@ -27,6 +27,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/intake"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
+	"github.com/rewardflow/rewardflow/internal/notify"
 	"github.com/rewardflow/rewardflow/internal/payout"
 	"github.com/rewardflow/rewardflow/internal/policy"
 	"github.com/rewardflow/rewardflow/internal/spool"
@@ -65,6 +66,11 @@ func (a *App) build(ctx context.Context) error {
 	if a.policy, err = policy.Compile(cfg.Policy); err != nil {
 		return fmt.Errorf("compiling the policy: %w", err)
 	}
+	// Every process reads the templates: a broken one stops each of them.
+	write, err := writer(cfg, a.log)
+	if err != nil {
+		return err
+	}
 	providers, err := providers(cfg)
 	if err != nil {
 		return err
@@ -75,7 +81,8 @@ func (a *App) build(ctx context.Context) error {
 		}
 	}
 	if a.opts.Worker {
-		return a.buildWorker(cfg, channels, providers)
+		channels.sayDisabled(ctx, a.ledger, a.log)
+		return a.buildWorker(cfg, channels, providers, write)
 	}
 	return nil
 }
@@ -121,6 +128,9 @@ func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channel
 	a.dispatcher = intake.NewDispatcher(intake.DispatcherConfig{Owner: self}, a.ledger, starter, a.log)
 	a.replayer = intake.NewReplayer(self, a.ledger, starter, intake.NewRuns(a.temporal, a.opts.Temporal.DataConverter), a.log)
 	a.unstored = intake.NewUnstored(a.ledger, a.log)
+	if len(channels.wanting(notify.DailySummary)) > 0 {
+		a.summary = intake.NewDailySummary(intake.SummaryConfig{Hour: cfg.DailySummaryHour, Wake: a.dispatcher.Wake}, a.ledger, a.log)
+	}
 	operators, err := operators(cfg)
 	if err != nil {
 		return err
@@ -185,7 +195,10 @@ func (a *App) buildIntake(cfg *config.Config) error {
 	return err
 }
 
-func (a *App) buildWorker(cfg *config.Config, channels channels, providers map[string]payout.Provider) error {
+func (a *App) buildWorker(
+	cfg *config.Config, channels channels, providers map[string]payout.Provider,
+	write func(eventType, eventID string, body []byte) (notify.Message, error),
+) error {
 	a.firstPromoter = firstpromoter.NewClient(fpConfig(cfg))
 	rewards, err := activities.New(activities.Config{
 		Account:          cfg.FirstPromoter.Account,
@@ -203,7 +216,7 @@ func (a *App) buildWorker(cfg *config.Config, channels channels, providers map[s
 	if err != nil {
 		return err
 	}
-	notifications, err := activities.NewNotifications(activities.NotificationDeps{Events: a.ledger, Channels: channels.byName()})
+	notifications, err := activities.NewNotifications(activities.NotificationDeps{Ledger: a.ledger, Channels: channels.byName(), Write: write})
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ package config
 import (
 	"time"
 
+	"github.com/rewardflow/rewardflow/internal/notify"
 	"github.com/rewardflow/rewardflow/internal/policy"
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
@@ -36,6 +37,12 @@ type Config struct {
 	Brake         Brake          `yaml:"brake"`
 	Operators     []Operator     `yaml:"operators"`
 	Notifications []Notification `yaml:"notifications"`
+	// Templates is a directory with messages in the operator's own words; empty
+	// for none.
+	Templates string `yaml:"templates"`
+	// DailySummaryHour is the hour of the UTC day, 0 to 23, from which on the
+	// event daily_summary is made, where a notification wants it.
+	DailySummaryHour int `yaml:"daily_summary_hour"`
 
 	// warnings are what validation found odd and not wrong.
 	warnings []string
@@ -187,6 +194,14 @@ const (
 	ChannelLog     = "log"
 	ChannelWebhook = "webhook"
 	ChannelSlack   = "slack"
+	ChannelEmail   = "email"
+)
+
+// How a connection to a mail server is encrypted.
+const (
+	TLSStart    = "starttls"
+	TLSImplicit = "implicit"
+	TLSNone     = "none"
 )
 
 // Notification sends events to a channel.
@@ -203,20 +218,27 @@ type Channel struct {
 	URL                  Secret `yaml:"url"`
 	Secret               Secret `yaml:"secret"`
 	AllowPrivateNetworks bool   `yaml:"allow_private_networks"`
+
+	// Token and Channel post to Slack as a bot, in place of URL.
+	Token   Secret `yaml:"token"`
+	Channel string `yaml:"channel"`
+
+	// Host is a mail server, and TLS how it is spoken to. Port zero means the
+	// usual one for that. Username and Password are both empty where it asks for
+	// nothing.
+	Host     string   `yaml:"host"`
+	Port     int      `yaml:"port"`
+	TLS      string   `yaml:"tls"`
+	Username string   `yaml:"username"`
+	Password Secret   `yaml:"password"`
+	From     string   `yaml:"from"`
+	To       []string `yaml:"to"`
 }
 
 // NotificationEvents returns the types that a notification can be for:
-// FirstPromoter's events in their canonical spelling, and then our own about a
-// reward that waits for people or came to its end.
-func NotificationEvents() []string {
-	return []string{
-		"lead_signup", "lead_becomes_referral", "lead_cancelled", "lead_subscribed",
-		"promoter_accepted", "promoter_signed_up", "reward_created",
-		"reward_awaiting_approval", "reward_reminder", "reward_escalated", "reward_held",
-		"reward_quarantined", "reward_attention", "reward_retry_budget",
-		"reward_fulfilled", "reward_fulfilled_elsewhere", "reward_rejected", "reward_abandoned",
-	}
-}
+// FirstPromoter's events in their canonical spelling, then our own about a
+// reward that waits for people or came to its end, and the daily summary.
+func NotificationEvents() []string { return notify.Types() }
 
 // Default returns what holds for every key that is not set.
 func Default() *Config {
@@ -237,6 +259,7 @@ func Default() *Config {
 			HoldAfter:     168 * time.Hour,
 			Unverified:    UnverifiedAccept,
 		},
+		DailySummaryHour: 7,
 	}
 }
 

@@ -76,6 +76,7 @@ func TestExampleLoads(t *testing.T) {
 		"TEAM_SECRET": signingKey, "CRM_SECRET": signingKey, "SLACK_URL": "https://hooks.slack.com/services/T0/B0/xyz",
 		"STRIPE_API_KEY": "rk_test_1", "PAYPAL_CLIENT_ID": "id", "PAYPAL_CLIENT_SECRET": "hush",
 		"TREMENDOUS_API_KEY": "TEST_1",
+		"SLACK_BOT_TOKEN":    "xoxb-1", "SMTP_PASSWORD": "hush",
 	}
 	cfg, err := config.Load(examplePath, env.lookup, env.environ()...)
 	require.NoError(t, err)
@@ -109,6 +110,12 @@ func TestExampleLoads(t *testing.T) {
 	require.Equal(t, config.Limits{"credits": 50000, "USD": 500000}, cfg.Brake.MaxPerDay)
 	require.Equal(t, []string{"approver", "finance"}, cfg.Operators[0].Roles)
 	require.Equal(t, "https://hooks.slack.com/services/T0/B0/xyz", cfg.Notifications[0].Channel.URL.Reveal())
+	require.Equal(t, config.Channel{Type: config.ChannelSlack, Token: "xoxb-1", Channel: "C0123456789"}, cfg.Notifications[2].Channel)
+	require.Equal(t, config.Channel{
+		Type: config.ChannelEmail, Host: "smtp.example.com", Port: 587, TLS: config.TLSStart, Username: "rewards", Password: "hush",
+		From: "Rewards <rewards@example.com>", To: []string{"finance@example.com", "ops@example.com"},
+	}, cfg.Notifications[3].Channel)
+	require.Equal(t, 7, cfg.DailySummaryHour)
 }
 
 func TestFileThatDoesNotExist(t *testing.T) {

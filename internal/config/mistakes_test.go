@@ -14,6 +14,9 @@ const someDigest = "abababababababababababababababababababababababababababababab
 
 // TestMistakes breaks one thing at a time. The file's second line on is the
 // case's; its first is what every file needs.
+// relay is what an e-mail channel needs.
+const relay = "host: smtp.example.com, from: a@example.com, to: [b@example.com]"
+
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 
@@ -100,11 +103,27 @@ func TestMistakes(t *testing.T) {
 
 		"no events":       {"notifications: [{channel: {type: log}}]", "notifications[0].events: is missing"},
 		"event":           {"notifications: [{events: [lead_sginup], channel: {type: log}}]", `notifications[0].events[0]: "lead_sginup" is not known, did you mean "lead_signup"?`},
-		"no channel":      {"notifications: [{events: [lead_signup]}]", "notifications[0].channel.type: is missing; allowed: log, webhook, slack"},
-		"channel type":    {"notifications: [{events: [lead_signup], channel: {type: email}}]", `notifications[0].channel.type: "email" is not known; allowed: log, webhook, slack`},
+		"no channel":      {"notifications: [{events: [lead_signup]}]", "notifications[0].channel.type: is missing; allowed: log, webhook, slack, email"},
+		"channel type":    {"notifications: [{events: [lead_signup], channel: {type: e-mail}}]", `notifications[0].channel.type: "e-mail" is not known, did you mean "email"?; allowed: log, webhook, slack, email`},
 		"channel log":     {"notifications: [{events: [lead_signup], channel: {type: log, url: x}}]", "notifications[0].channel.url: has no meaning here; allowed: only with type: webhook or slack"},
 		"channel slack":   {"notifications: [{events: [lead_signup], channel: {type: slack}}]", "notifications[0].channel.url: is missing"},
 		"slack secret":    {"notifications: [{events: [lead_signup], channel: {type: slack, url: https://x.example, secret: x}}]", "channel.secret: has no meaning here; allowed: only with type: webhook"},
+		"slack both":      {"notifications: [{events: [lead_signup], channel: {type: slack, url: https://x.example, token: xoxb-1, channel: C1}}]", "channel.url: stands beside a bot's token or channel; allowed: either url"},
+		"slack token":     {"notifications: [{events: [lead_signup], channel: {type: slack, token: xoxp-SECRET, channel: C1}}]", "channel.token: is not a bot's token"},
+		"slack channel":   {"notifications: [{events: [lead_signup], channel: {type: slack, token: xoxb-1}}]", "channel.channel: is not a conversation"},
+		"log token":       {"notifications: [{events: [lead_signup], channel: {type: log, token: x}}]", "channel.token: has no meaning here; allowed: only with type: slack"},
+		"log host":        {"notifications: [{events: [lead_signup], channel: {type: log, host: x}}]", "channel.host: has no meaning here; allowed: only with type: email"},
+		"email url":       {"notifications: [{events: [lead_signup], channel: {type: email, url: https://x.example, " + relay + "}}]", "channel.url: has no meaning here"},
+		"email host":      {"notifications: [{events: [lead_signup], channel: {type: email, from: a@example.com, to: [b@example.com], host: 'x:25'}}]", "channel.host: is not the name of a mail server"},
+		"email port":      {"notifications: [{events: [lead_signup], channel: {type: email, port: 0, " + relay + "}}]", "channel.port: is out of range"},
+		"email tls":       {"notifications: [{events: [lead_signup], channel: {type: email, tls: implict, " + relay + "}}]", `channel.tls: "implict" is not known, did you mean "implicit"?`},
+		"email username":  {"notifications: [{events: [lead_signup], channel: {type: email, username: x, " + relay + "}}]", "channel.password: is missing beside username"},
+		"email clear":     {"notifications: [{events: [lead_signup], channel: {type: email, username: x, password: y, tls: none, " + relay + "}}]", "channel.tls: would send the password unprotected"},
+		"email from":      {"notifications: [{events: [lead_signup], channel: {type: email, host: x, from: nobody, to: [b@example.com]}}]", "channel.from: is not an e-mail address"},
+		"email no to":     {"notifications: [{events: [lead_signup], channel: {type: email, host: x, from: a@example.com}}]", "channel.to: is missing"},
+		"email to":        {"notifications: [{events: [lead_signup], channel: {type: email, host: x, from: a@example.com, to: [b@example.com, nobody]}}]", "channel.to[1]: is not an e-mail address"},
+		"summary hour":    {"daily_summary_hour: 24", "daily_summary_hour: 24 is no hour of the day; allowed: 0 to 23, in UTC"},
+		"templates":       {"templates: ' '", "templates: is blank"},
 		"channel webhook": {"notifications: [{events: [lead_signup], channel: {type: webhook, url: https://x.example}}]", "notifications[0].channel.secret: is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {

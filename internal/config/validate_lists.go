@@ -166,32 +166,3 @@ func (c *Config) validateOperators(d *decoder) {
 		}
 	}
 }
-
-func (c *Config) validateNotifications(d *decoder) {
-	for i, n := range c.Notifications {
-		key := itemKey("notifications", i)
-		if len(n.Events) == 0 {
-			d.mistake(key+".events", "is missing", strings.Join(NotificationEvents(), ", "))
-		}
-		for j, event := range n.Events {
-			d.oneOf(itemKey(key+".events", j), event, NotificationEvents())
-		}
-		d.checkChannel(key+".channel", n.Channel)
-	}
-}
-
-func (d *decoder) checkChannel(key string, c Channel) {
-	if !d.oneOf(key+".type", c.Type, []string{ChannelLog, ChannelWebhook, ChannelSlack}) {
-		return
-	}
-	switch c.Type {
-	case ChannelWebhook:
-		d.checkEndpoint(key+".url", c.URL.Reveal(), c.AllowPrivateNetworks)
-		d.checkSigningSecret(key+".secret", c.Secret)
-	case ChannelSlack:
-		d.checkEndpoint(key+".url", c.URL.Reveal(), c.AllowPrivateNetworks)
-		d.onlyWith(key, "type: webhook", "secret")
-	default:
-		d.onlyWith(key, "type: webhook or slack", "url", "secret", "allow_private_networks")
-	}
-}

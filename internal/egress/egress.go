@@ -96,7 +96,9 @@ func Classify(op string, err error) *fault.Error {
 	return fault.Wrap(fault.Ambiguous, op, "no answer: "+reason(err), err)
 }
 
-// reason says what happened without saying where.
+// Reason says what happened to a connection without saying where.
+func Reason(err error) string { return reason(err) }
+
 func reason(err error) string {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		if dns.IsNotFound {

@@ -16,6 +16,7 @@ type queue interface {
 	MarkDispatched(ctx context.Context, rows []ledger.Dispatched) error
 	Postpone(ctx context.Context, inbox int64, after time.Duration, reason string) error
 	ListRewards(ctx context.Context, f ledger.Filter) ([]ledger.Record, error)
+	OpenNotifications(ctx context.Context, from, to time.Time, after int64, n int) ([]ledger.OpenNotification, error)
 }
 
 // DispatcherConfig says how the inbox is worked off. Zero fields have defaults.
@@ -146,14 +147,14 @@ func (d *Dispatcher) batch(ctx context.Context) (leased int, failed bool) {
 		started = make([]ledger.Dispatched, 0, len(rows))
 	)
 	d.each(ctx, len(rows), func(ctx context.Context, i int) {
-		workflowID, err := d.starter.Start(ctx, rows[i])
+		sent, err := d.starter.Start(ctx, rows[i])
 		if err != nil {
 			d.postpone(ctx, rows[i], err)
 			return
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		started = append(started, ledger.Dispatched{Inbox: rows[i].Inbox, WorkflowID: workflowID})
+		started = append(started, sent)
 	})
 	if len(started) > 0 {
 		// What was started is recorded even while stopping; a row that is not
@@ -202,21 +203,70 @@ func (d *Dispatcher) each(ctx context.Context, n int, do func(ctx context.Contex
 	calls.Wait()
 }
 
+// all is each for calls that may fail; it returns one of the errors.
+func (d *Dispatcher) all(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	var (
+		mu   sync.Mutex
+		last error
+	)
+	d.each(ctx, n, func(ctx context.Context, i int) {
+		if err := do(ctx, i); err != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			last = err
+		}
+	})
+	return last
+}
+
 // sweeps starts again what the ledger holds as unfinished and no open workflow
 // carries: a terminated workflow, a lost or restored Temporal database, an
 // expired namespace, a payout that came back after its reward was fulfilled.
 // For a workflow that is open it changes nothing.
 func (d *Dispatcher) sweeps(ctx context.Context) {
 	settled := time.Duration(0) // The first sweep takes everything.
-	for ctx.Err() == nil {
+	for n := 0; ctx.Err() == nil; n++ {
 		pause := d.cfg.SweepEvery
-		if err := d.sweep(ctx, settled); err != nil && ctx.Err() == nil {
-			d.log.WarnContext(ctx, "sweep.not_finished", "error", err)
-			pause = min(pause, 5*time.Second)
+		err := d.sweep(ctx, settled)
+		// A channel that is down keeps many messages open, and only few of them
+		// have lost their workflow.
+		if err == nil && n%notificationsEvery == 0 {
+			err = d.sweepNotifications(ctx, settled)
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				d.log.WarnContext(ctx, "sweep.not_finished", "error", err)
+			}
+			pause, n = min(pause, 5*time.Second), n-1
 		} else {
 			settled = d.cfg.SweepEvery
 		}
 		rest(ctx, pause, nil)
+	}
+}
+
+const (
+	// notificationsEvery is how many sweeps there are for one that looks after
+	// notifications, too: with the usual pause, half an hour.
+	notificationsEvery = 15
+	// notifiedWithin is how long after its dispatch a message may be tried; see
+	// activities.Notifications.
+	notifiedWithin = 25 * time.Hour
+)
+
+// sweepNotifications starts every notification that has not ended: the messages
+// behind it wait for it. One whose workflow is open stays as it is.
+func (d *Dispatcher) sweepNotifications(ctx context.Context, settled time.Duration) error {
+	after, now := int64(0), time.Now()
+	for {
+		open, err := d.queue.OpenNotifications(ctx, now.Add(-notifiedWithin), now.Add(-settled), after, d.cfg.Batch)
+		if err != nil {
+			return err
+		}
+		if err := d.all(ctx, len(open), func(ctx context.Context, i int) error { return d.starter.Notify(ctx, open[i]) }); err != nil || len(open) < d.cfg.Batch {
+			return err
+		}
+		after = open[len(open)-1].Inbox
 	}
 }
 
@@ -233,19 +283,12 @@ func (d *Dispatcher) sweep(ctx context.Context, unchanged time.Duration) error {
 		if err != nil {
 			return err
 		}
-		var (
-			mu    sync.Mutex
-			first error
-		)
-		d.each(ctx, len(records), func(ctx context.Context, i int) {
-			if _, err := d.starter.TakeUp(ctx, records[i].Reward); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				first = err
-			}
+		err = d.all(ctx, len(records), func(ctx context.Context, i int) error {
+			_, err := d.starter.TakeUp(ctx, records[i].Reward)
+			return err
 		})
-		if first != nil || len(records) < filter.Limit {
-			return first
+		if err != nil || len(records) < filter.Limit {
+			return err
 		}
 		last := records[len(records)-1]
 		filter.Before = ledger.Cursor{ReceivedAt: last.ReceivedAt, ID: last.Reward.ID}

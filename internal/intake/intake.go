@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -105,6 +106,7 @@ func (in *Intake) Accept(ctx context.Context, body []byte) (ledger.Taken, error)
 		Type:        ev.Type,
 		Dedupe:      ev.Dedupe(),
 		EventID:     workflowEventID(ev),
+		Subject:     subject(ev),
 		Reward:      ev.Reward,
 		Body:        ev.Body(),
 		Traceparent: telemetry.Traceparent(ctx),
@@ -175,6 +177,21 @@ func unusable(err error) ledger.UnstoredReason {
 		return ledger.ReasonNoRewardID
 	}
 	return ledger.ReasonUnusable
+}
+
+// subject is what notifications about the event are ordered by. An event that
+// asks for a reward has none: what becomes of the reward is told by events of
+// our own.
+func subject(ev firstpromoter.Event) string {
+	switch {
+	case ev.Reward != nil:
+		return ""
+	case ev.Fields.Lead.ID != 0:
+		return "lead-" + strconv.FormatInt(ev.Fields.Lead.ID, 10)
+	case ev.Fields.Promoter.ID != 0:
+		return "promoter-" + strconv.FormatInt(ev.Fields.Promoter.ID, 10)
+	}
+	return ""
 }
 
 // workflowEventID is the event's own ID, or, for an event without one, what

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 
 	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/intake"
+	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
 	"github.com/rewardflow/rewardflow/workflows"
 )
@@ -160,7 +163,8 @@ func TestEventStartsOneWorkflow(t *testing.T) {
 	require.Equal(t, map[string]int{"fulfilment-2000001": 1}, b.temporal.starts())
 
 	o := b.temporal.options["fulfilment-2000001"]
-	require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, o.WorkflowIDReusePolicy)
+	// Which may start again after a run that ended depends on who was first:
+	// the dispatcher, or the sweep when it started.
 	require.Equal(t, enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, o.WorkflowIDConflictPolicy)
 	require.True(t, o.WorkflowExecutionErrorWhenAlreadyStarted)
 	unit, ok := o.TypedSearchAttributes.GetKeyword(workflows.RewardUnitKey)
@@ -212,6 +216,60 @@ func TestOtherEventsStartANotificationOnlyWhereSomebodyWantsIt(t *testing.T) {
 
 	require.Equal(t, map[string]float64{"promoter_accepted": 1, "lead_signup": 1, "unknown": 1}, b.counted(t))
 }
+
+// TestMessagesAboutOneSubjectKeepTheirOrder shows that what is told of a lead,
+// or else of a promoter, waits for what was told before.
+func TestMessagesAboutOneSubjectKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle(t)
+	run(t, b.dispatcher)
+	for _, data := range []string{
+		`{"id":9,"state":"signup","promoter":{"id":5}}`, `{"id":10,"state":"signup","promoter":{"id":5}}`,
+		`{"id":9,"state":"signup","promoter":{"id":6}}`, `{"promoter":{"id":5}}`, `{"promoter":{"id":5}}`, `{}`, `{}`,
+	} {
+		b.accept(t, fmt.Appendf(nil, `{"event":{"type":"lead_signup","id":"%d"},"data":%s}`, next.Add(1), data))
+	}
+	require.Eventually(t, func() bool {
+		depth, _, err := b.ledger.InboxDepth(t.Context())
+		return err == nil && depth == 0
+	}, 10*time.Second, 10*time.Millisecond)
+	var before []int64
+	for inbox := int64(1); inbox <= 7; inbox++ {
+		n, err := b.ledger.Notification(t.Context(), ledger.NotificationQuery{Inbox: inbox, Channel: "log-1"})
+		require.NoError(t, err)
+		before = append(before, n.Before)
+	}
+	require.Equal(t, []int64{0, 0, 1, 0, 4, 0, 0}, before)
+}
+
+// TestSweepStartsNotificationsThatNobodyCarries starts what was being told when
+// Temporal's database was lost: the messages behind it wait for it.
+func TestSweepStartsNotificationsThatNobodyCarries(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle(t)
+	stop := run(t, b.dispatcher)
+	for id := range 3 {
+		b.accept(t, fmt.Appendf(nil, `{"event":{"type":"lead_signup","id":%d},"data":{"id":9,"state":"signup"}}`, id+1))
+	}
+	require.Eventually(t, func() bool {
+		open, err := b.ledger.OpenNotifications(t.Context(), time.Time{}, time.Now().Add(time.Hour), 0, 10)
+		return err == nil && len(open) == 3
+	}, 10*time.Second, 10*time.Millisecond)
+	stop()
+	require.NoError(t, b.ledger.EndNotification(t.Context(), ledger.NotificationEnd{Inbox: 2, Channel: "log-1", State: ledger.NotificationTold}))
+
+	b.temporal.mu.Lock()
+	b.temporal.started = map[string]int{}
+	b.temporal.mu.Unlock()
+	run(t, b.newDispatcher("after the loss"))
+	b.temporal.until(t, func(s map[string]int) bool { return len(s) >= 2 })
+	require.Equal(t, map[string]int{"notification-lead_signup-1": 1, "notification-lead_signup-3": 1}, b.temporal.starts())
+	require.Equal(t, workflows.NotificationInput{Inbox: 3, Type: "lead_signup", Channels: []string{"log-1"}}, b.temporal.inputs["notification-lead_signup-3"])
+}
+
+var next atomic.Int64
 
 // counted returns the counters of accepted events that are not zero, by type.
 func (b *bundle) counted(t *testing.T) map[string]float64 {

@@ -20,6 +20,7 @@ import (
 type replayQueue interface {
 	LeaseReplays(ctx context.Context, owner string, n int, ttl time.Duration) ([]ledger.Replayable, error)
 	FinishReplay(ctx context.Context, replay int64, workflowID, outcome string) error
+	ReopenNotifications(ctx context.Context, inbox int64, channels []string) error
 	PostponeReplay(ctx context.Context, replay int64, after time.Duration) error
 }
 
@@ -162,7 +163,8 @@ func (r *Replayer) dispatch(ctx context.Context, wish ledger.Replayable) (workfl
 			return "", outcome, err
 		}
 	}
-	options := r.starter.notification(row)
+	open := ledger.OpenNotification{Inbox: row.Inbox, Type: row.Type, EventID: row.EventID, Channels: wanted}
+	options := r.starter.notification(open)
 	if wish.Again || wish.WorkflowBefore != "" {
 		// What an earlier run told is known, or does not matter. Otherwise a run is
 		// one whose record was lost, and must stay the only one.
@@ -171,7 +173,12 @@ func (r *Replayer) dispatch(ctx context.Context, wish ledger.Replayable) (workfl
 	if len(told) > 0 {
 		options.Memo = map[string]any{toldMemo: told}
 	}
-	started, err := r.starter.tell(ctx, options, row, wanted)
+	// The record says of each channel that it was told, or given up: what is to be
+	// told again is open again.
+	if err := r.queue.ReopenNotifications(ctx, row.Inbox, wanted); err != nil {
+		return "", "", err
+	}
+	started, err := r.starter.tell(ctx, options, open)
 	if err != nil || !started {
 		return "", replayOpen, err
 	}

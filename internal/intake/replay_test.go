@@ -165,9 +165,9 @@ func (r *replaying) dispatch(t *testing.T) {
 	rows, err := r.ledger.Lease(t.Context(), "dispatcher", 10, time.Minute)
 	require.NoError(t, err)
 	for _, row := range rows {
-		id, err := r.starter.Start(t.Context(), row)
+		dispatched, err := r.starter.Start(t.Context(), row)
 		require.NoError(t, err)
-		require.NoError(t, r.ledger.MarkDispatched(t.Context(), []ledger.Dispatched{{Inbox: row.Inbox, WorkflowID: id}}))
+		require.NoError(t, r.ledger.MarkDispatched(t.Context(), []ledger.Dispatched{dispatched}))
 	}
 }
 

@@ -223,6 +223,7 @@ type spooledJSON struct {
 	Type        string          `json:"type"`
 	Dedupe      string          `json:"dedupe"`
 	EventID     string          `json:"event_id"`
+	Subject     string          `json:"subject,omitempty"`
 	Reward      *reward.Reward  `json:"reward,omitempty"`
 	Defect      string          `json:"defect,omitempty"`
 	Traceparent string          `json:"traceparent,omitempty"`
@@ -233,7 +234,7 @@ type spooledJSON struct {
 
 func encode(ev ledger.Event) ([]byte, error) {
 	stored := spooledJSON{
-		Version: spoolVersion, Type: ev.Type, Dedupe: ev.Dedupe, EventID: ev.EventID,
+		Version: spoolVersion, Type: ev.Type, Dedupe: ev.Dedupe, EventID: ev.EventID, Subject: ev.Subject,
 		Traceparent: ev.Traceparent, Dispatch: ev.Dispatch, Delivery: ev.Delivery, Body: ev.Body,
 	}
 	if ev.Reward != nil {
@@ -256,7 +257,7 @@ func decode(data []byte) (ledger.Event, error) {
 			fmt.Sprintf("a spooled event has version %d, and this program knows %d: use the program that wrote it", stored.Version, spoolVersion))
 	}
 	ev := ledger.Event{
-		Type: stored.Type, Dedupe: stored.Dedupe, EventID: stored.EventID, Body: stored.Body,
+		Type: stored.Type, Dedupe: stored.Dedupe, EventID: stored.EventID, Subject: stored.Subject, Body: stored.Body,
 		Traceparent: stored.Traceparent, Dispatch: stored.Dispatch, Delivery: stored.Delivery,
 	}
 	if stored.Reward != nil {

@@ -39,35 +39,43 @@ func NewStarter(temporal starter, taskQueue string, eager bool, channels func(ev
 	return &Starter{temporal: temporal, taskQueue: taskQueue, eager: eager, channels: channels}
 }
 
-// Start starts the workflow of an inbox row and returns its ID; an empty ID
-// says that nothing had to be started. An error is ambiguous: the workflow may
-// have been started, and starting it again is safe.
-func (s *Starter) Start(ctx context.Context, row ledger.Pending) (string, error) {
+// Start starts the workflow of an inbox row and returns its ID and the channels
+// that it tells; an empty ID says that nothing had to be started. An error is
+// ambiguous: the workflow may have been started, and starting it again is safe.
+func (s *Starter) Start(ctx context.Context, row ledger.Pending) (ledger.Dispatched, error) {
 	ctx = telemetry.Continue(ctx, row.Traceparent)
 	if row.RewardID != 0 {
-		return workflows.FulfilmentID(row.RewardID), s.Fulfil(ctx, claimed(row))
+		return ledger.Dispatched{Inbox: row.Inbox, WorkflowID: workflows.FulfilmentID(row.RewardID)}, s.Fulfil(ctx, claimed(row))
 	}
 	channels := s.channels(row.Type)
 	if len(channels) == 0 {
-		return "", nil
+		return ledger.Dispatched{Inbox: row.Inbox}, nil
 	}
-	options := s.notification(row)
-	_, err := s.tell(ctx, options, row, channels)
-	return options.ID, err
+	open := ledger.OpenNotification{Inbox: row.Inbox, Type: row.Type, EventID: row.EventID, Channels: channels}
+	options := s.notification(open)
+	_, err := s.tell(ctx, options, open)
+	return ledger.Dispatched{Inbox: row.Inbox, WorkflowID: options.ID, Channels: channels}, err
+}
+
+// Notify starts the notification of an event that was dispatched before, unless
+// it is open or has completed.
+func (s *Starter) Notify(ctx context.Context, open ledger.OpenNotification) error {
+	_, err := s.tell(telemetry.Continue(ctx, open.Traceparent), s.notification(open), open)
+	return err
 }
 
 // notification returns the options of an event's notification.
-func (s *Starter) notification(row ledger.Pending) client.StartWorkflowOptions {
-	options := s.options(workflows.NotificationID(row.Type, row.EventID))
-	options.StaticSummary = row.Type
+func (s *Starter) notification(open ledger.OpenNotification) client.StartWorkflowOptions {
+	options := s.options(workflows.NotificationID(open.Type, open.EventID))
+	options.StaticSummary = open.Type
 	return options
 }
 
 // tell starts a notification, and reports whether it did: one that is open, or
 // that the options do not let run again, stays as it is.
-func (s *Starter) tell(ctx context.Context, options client.StartWorkflowOptions, row ledger.Pending, channels []string) (bool, error) {
+func (s *Starter) tell(ctx context.Context, options client.StartWorkflowOptions, open ledger.OpenNotification) (bool, error) {
 	return s.start(ctx, options, workflows.NotificationType, workflows.NotificationInput{
-		Inbox: row.Inbox, Type: row.Type, Channels: channels,
+		Inbox: open.Inbox, Type: open.Type, Channels: open.Channels,
 	})
 }
 

@@ -19,8 +19,8 @@ import (
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
-// blinking is a real ledger whose database fails as a test says.
-type blinking struct {
+// flickering is a real ledger whose database fails as a test says.
+type flickering struct {
 	*sqlite.Ledger
 
 	mu         sync.Mutex
@@ -29,56 +29,56 @@ type blinking struct {
 	writeTried int
 }
 
-func (b *blinking) fail(writes, reads error) {
+func (b *flickering) fail(writes, reads error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.writes, b.reads = writes, reads
 }
 
-func (b *blinking) write() error {
+func (b *flickering) write() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.writeTried++
 	return b.writes
 }
 
-func (b *blinking) read() error {
+func (b *flickering) read() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.reads
 }
 
-func (b *blinking) Accept(ctx context.Context, ev ledger.Event, after time.Duration) (ledger.Receipt, error) {
+func (b *flickering) Accept(ctx context.Context, ev ledger.Event, after time.Duration) (ledger.Receipt, error) {
 	if err := b.write(); err != nil {
 		return ledger.Receipt{}, err
 	}
 	return b.Ledger.Accept(ctx, ev, after)
 }
 
-func (b *blinking) AddUnstored(ctx context.Context, counts []ledger.Unstored) error {
+func (b *flickering) AddUnstored(ctx context.Context, counts []ledger.Unstored) error {
 	if err := b.write(); err != nil {
 		return err
 	}
 	return b.Ledger.AddUnstored(ctx, counts)
 }
 
-func (b *blinking) Reward(ctx context.Context, id reward.ID) (ledger.Record, error) {
+func (b *flickering) Reward(ctx context.Context, id reward.ID) (ledger.Record, error) {
 	if err := b.read(); err != nil {
 		return ledger.Record{}, err
 	}
 	return b.Ledger.Reward(ctx, id)
 }
 
-func (b *blinking) OpenBudgets(ctx context.Context, n int) ([]ledger.Budget, error) {
+func (b *flickering) OpenBudgets(ctx context.Context, n int) ([]ledger.Budget, error) {
 	if err := b.read(); err != nil {
 		return nil, err
 	}
 	return b.Ledger.OpenBudgets(ctx, n)
 }
 
-func newBlinking(t *testing.T) (*blinking, *intake.Intake) {
+func newBlinking(t *testing.T) (*flickering, *intake.Intake) {
 	t.Helper()
-	b := &blinking{Ledger: newBundle(t).ledger}
+	b := &flickering{Ledger: newBundle(t).ledger}
 	in, err := intake.New(b, intake.Config{
 		CloseByAnswerAfter: time.Hour, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler),
 	})

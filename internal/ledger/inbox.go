@@ -16,6 +16,9 @@ type Event struct {
 	Dedupe string
 	// EventID is what the workflow ID is made from; empty for internal use only.
 	EventID string
+	// Subject is what the event is about: notifications about one subject are
+	// told in the order of the inbox. Empty for an event that waits for nothing.
+	Subject string
 	// Reward is set for a fulfilment_pending event.
 	Reward *Claimed
 	// Body is the JSON of the allowed fields.
@@ -89,6 +92,8 @@ type Pending struct {
 type Dispatched struct {
 	Inbox      int64
 	WorkflowID string
+	// Channels are the names of the notification channels that are told.
+	Channels []string
 }
 
 // MaxDepth is how far InboxDepth counts: the number itself says "or more".
@@ -110,13 +115,16 @@ type Inbox interface {
 	// the answer was given; and an event of a reward that was delivered again
 	// since claims nothing new.
 	Fold(ctx context.Context, events []Spooled) error
+	// Announce commits an event of our own, which nobody delivered, and reports
+	// whether it was new: of all processes that announce the same, one does.
+	Announce(ctx context.Context, ev Event) (bool, error)
 	// Lease takes at most n undispatched rows, oldest first, that nobody holds
 	// a lease on, and leases them to owner for ttl. A lease that ends later
 	// than ttl and LongestPause from now was taken under a clock that was
 	// stepped back since, and so was a pause that is longer than twice
 	// LongestPause: they count as over.
 	Lease(ctx context.Context, owner string, n int, ttl time.Duration) ([]Pending, error)
-	// MarkDispatched records where leased rows went.
+	// MarkDispatched records where leased rows went, and who is told of them.
 	MarkDispatched(ctx context.Context, rows []Dispatched) error
 	// Postpone gives a leased row back, to be leased again after the pause,
 	// LongestPause at most, and keeps the words of what went wrong.

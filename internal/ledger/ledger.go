@@ -22,6 +22,7 @@ type Ledger interface {
 	Log
 	Replays
 	UnstoredLog
+	Notifications
 	Rewards
 	Decisions
 	Payouts

@@ -133,7 +133,8 @@ type Total struct {
 	Oldest time.Time
 }
 
-// PaidTotal sums what was paid in one unit and currency.
+// PaidTotal sums what was paid in one unit and currency: all of it, or what was
+// paid in a span of time.
 type PaidTotal struct {
 	Unit     reward.Unit
 	Currency string
@@ -161,4 +162,7 @@ type Rewards interface {
 	// Deliveries returns the reward's deliveries, oldest first.
 	Deliveries(ctx context.Context, id reward.ID) ([]Delivery, error)
 	Summary(ctx context.Context) ([]Total, []PaidTotal, error)
+	// PaidBetween sums what was paid from a moment on and before another, and is
+	// still paid.
+	PaidBetween(ctx context.Context, from, to time.Time) ([]PaidTotal, error)
 }

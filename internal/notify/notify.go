@@ -9,10 +9,15 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
+
+// ErrGone is the cause of an error that says that the other side wants no
+// message any more: the channel is disabled until its configuration changes.
+var ErrGone = errors.New("the other side wants no message any more")
 
 // Notifier is one channel. It is safe for concurrent use.
 type Notifier interface {
@@ -28,7 +33,8 @@ type Notifier interface {
 	//   - Ambiguous: it may have arrived. Unlike a payout it may be said again
 	//     all the same: a notification is delivered at least once, and its Key
 	//     lets a receiver drop the second one.
-	// An error holds no URL, no secret and no personal data.
+	// An error that wraps ErrGone disables the channel. An error holds no URL, no
+	// secret and no personal data.
 	Notify(ctx context.Context, m Message) error
 }
 
@@ -39,10 +45,14 @@ type Message struct {
 	Key string
 	// Type is the type of the event.
 	Type string
-	// Title is one short line, Text a sentence or two. Neither holds personal
-	// data.
+	// Title is one short line, Text a sentence or two, or what an operator's
+	// template makes of the event, in several lines. Neither holds personal data
+	// unless such a template puts it there.
 	Title string
 	Text  string
+	// HTML is a whole document from an operator's template, for channels that
+	// show HTML; empty for the channel's own.
+	HTML string
 	// Fields are the particulars, in the order in which people read them.
 	Fields []Field
 	// NeedsPerson says that nothing goes on before somebody does something.

@@ -40,6 +40,18 @@ type stored struct {
 	Status   string    `json:"status"`
 	Reason   string    `json:"reason"`
 	At       time.Time `json:"at"`
+
+	Day      string          `json:"day"`
+	Statuses []SummaryStatus `json:"statuses"`
+	Paid     []SummaryPaid   `json:"paid"`
+}
+
+// at is when the event happened; zero when that is not known.
+func (s stored) at() time.Time {
+	if s.Event.CreatedAt.IsZero() {
+		return s.At
+	}
+	return s.Event.CreatedAt
 }
 
 // Render writes the message about an event. The body is the JSON that the inbox
@@ -54,9 +66,7 @@ func Render(eventType, eventID string, body []byte) (Message, error) {
 	m := compose(eventType, s)
 	m.Key = key(eventType, eventID)
 	m.Type = eventType
-	if m.At = s.Event.CreatedAt; m.At.IsZero() {
-		m.At = s.At
-	}
+	m.At = s.at()
 	if text := strings.TrimSpace(string(body)); strings.HasPrefix(text, "{") {
 		m.Event = json.RawMessage(text)
 	}

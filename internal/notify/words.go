@@ -12,6 +12,9 @@ func compose(eventType string, s stored) Message {
 	if state, ok := strings.CutPrefix(eventType, "reward_"); ok && eventType != "reward_created" {
 		return aboutReward(state, s)
 	}
+	if eventType == DailySummary {
+		return aboutTheDay(s)
+	}
 	m := Message{Fields: particulars(s)}
 	switch eventType {
 	case "lead_signup":

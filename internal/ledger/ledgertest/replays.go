@@ -25,8 +25,8 @@ func replayChecks() []check {
 	}
 }
 
-// dispatched accepts an event and marks it as dispatched.
-func (b *bundle) dispatched(t *testing.T, ev ledger.Event, workflowID string) int64 {
+// carried accepts an event and marks it as dispatched.
+func (b *bundle) carried(t *testing.T, ev ledger.Event, workflowID string) int64 {
 	t.Helper()
 	receipt := b.accept(t, ev)
 	require.NoError(t, b.MarkDispatched(b.ctx, []ledger.Dispatched{{Inbox: receipt.Inbox, WorkflowID: workflowID}}))
@@ -41,7 +41,7 @@ func (b *bundle) replay(t *testing.T, inbox int64, o ledger.Order) ledger.Replay
 }
 
 func replayIsQueuedOnce(t *testing.T, b *bundle) {
-	inbox := b.dispatched(t, other("lead_signup", "5"), "notification-lead_signup-5")
+	inbox := b.carried(t, other("lead_signup", "5"), "notification-lead_signup-5")
 	b.clock.advance(time.Hour)
 	olga := ledger.Order{By: "olga", Verified: true}
 	require.Equal(t, ledger.ReplayQueued, b.replay(t, inbox, olga))
@@ -74,7 +74,7 @@ func replayIsQueuedOnce(t *testing.T, b *bundle) {
 }
 
 func replayAtOnceIsOne(t *testing.T, b *bundle) {
-	inbox := b.dispatched(t, other("lead_signup", "5"), "")
+	inbox := b.carried(t, other("lead_signup", "5"), "")
 	var wg sync.WaitGroup
 	states := make([]ledger.ReplayState, 16)
 	for i := range states {
@@ -94,7 +94,7 @@ func replayLeavesTheRest(t *testing.T, b *bundle) {
 	waiting := b.accept(t, pending(1, 1))
 	require.Equal(t, ledger.ReplayWaiting, b.replay(t, waiting.Inbox, ledger.Order{By: "olga"}))
 
-	ended := b.dispatched(t, pending(2, 1), "fulfilment-2")
+	ended := b.carried(t, pending(2, 1), "fulfilment-2")
 	require.Equal(t, ledger.ReplayQueued, b.replay(t, ended, ledger.Order{By: "olga"}))
 	leased, err := b.LeaseReplays(b.ctx, "a", 1, time.Minute)
 	require.NoError(t, err)
@@ -111,19 +111,19 @@ func replayLeavesTheRest(t *testing.T, b *bundle) {
 }
 
 func replayRange(t *testing.T, b *bundle) {
-	before := b.dispatched(t, other("lead_signup", "1"), "")
+	before := b.carried(t, other("lead_signup", "1"), "")
 	b.clock.advance(time.Hour)
-	first := b.dispatched(t, other("lead_signup", "2"), "w")
-	second := b.dispatched(t, pending(7, 1), "fulfilment-7")
+	first := b.carried(t, other("lead_signup", "2"), "w")
+	second := b.carried(t, pending(7, 1), "fulfilment-7")
 	b.accept(t, pending(8, 1)) // It waits.
-	b.dispatched(t, pending(9, 1), "fulfilment-9")
+	b.carried(t, pending(9, 1), "fulfilment-9")
 	require.NoError(t, b.Move(b.ctx, ledger.Transition{ID: 9, To: reward.Rejected, Reason: "no", Actor: "olga"}))
 	unknown := other("something_new", "6")
 	unknown.Dispatch = false
 	b.accept(t, unknown)
 	from := b.clock.Now()
 	b.clock.advance(time.Hour)
-	after := b.dispatched(t, other("lead_signup", "3"), "")
+	after := b.carried(t, other("lead_signup", "3"), "")
 
 	day := ledger.ReplayRange{From: from, To: from.Add(time.Hour), Max: 100}
 	want := map[ledger.ReplayState]int{
@@ -161,7 +161,7 @@ func replayRange(t *testing.T, b *bundle) {
 
 func replayRangeIsBounded(t *testing.T, b *bundle) {
 	for n := range 5 {
-		b.dispatched(t, other("lead_signup", fmt.Sprint(n)), "")
+		b.carried(t, other("lead_signup", fmt.Sprint(n)), "")
 	}
 	r := ledger.ReplayRange{From: start(), To: start().Add(time.Hour), Max: 4}
 	for _, dryRun := range []bool{true, false} {
@@ -178,7 +178,7 @@ func replayRangeIsBounded(t *testing.T, b *bundle) {
 }
 
 func replayLeases(t *testing.T, b *bundle) {
-	b.replay(t, b.dispatched(t, other("lead_signup", "1"), ""), ledger.Order{By: "olga"})
+	b.replay(t, b.carried(t, other("lead_signup", "1"), ""), ledger.Order{By: "olga"})
 	first, err := b.LeaseReplays(b.ctx, "a", 1, time.Minute)
 	require.NoError(t, err)
 	require.Len(t, first, 1)
@@ -201,7 +201,7 @@ func replayLeases(t *testing.T, b *bundle) {
 }
 
 func replayTouchesNoInbox(t *testing.T, b *bundle) {
-	inbox := b.dispatched(t, other("lead_signup", "1"), "w")
+	inbox := b.carried(t, other("lead_signup", "1"), "w")
 	b.replay(t, inbox, ledger.Order{By: "olga"})
 	requireDepth(t, b, 0, time.Time{})
 	leased, err := b.Lease(b.ctx, "a", 10, time.Minute)

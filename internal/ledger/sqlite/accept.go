@@ -16,8 +16,8 @@ import (
 const opAccept = "ledger.accept"
 
 const insertInbox = `INSERT INTO inbox
-	(type, dedupe, event_id, reward_id, body, traceparent, dispatch, accepted_at)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	(type, dedupe, event_id, reward_id, body, traceparent, dispatch, accepted_at, subject)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // Accept implements ledger.Inbox.
 func (l *Ledger) Accept(ctx context.Context, ev ledger.Event, closeByAnswerAfter time.Duration) (ledger.Receipt, error) {
@@ -37,6 +37,21 @@ func usable(op string, ev ledger.Event) error {
 		return invalid(op, "the event claims a reward without an ID")
 	}
 	return nil
+}
+
+// Announce implements ledger.Inbox.
+func (l *Ledger) Announce(ctx context.Context, ev ledger.Event) (bool, error) {
+	const op = "ledger.announce"
+	if ev.Type == "" || ev.Dedupe == "" {
+		return false, invalid(op, "the event has no type, or nothing that makes it unique")
+	}
+	if ev.Reward != nil {
+		return false, invalid(op, "an event of our own claims no reward")
+	}
+	return write(ctx, l, op, func(ctx context.Context, t *tx) (bool, error) {
+		receipt, err := t.store(ctx, ev, 0)
+		return err == nil && !receipt.Duplicate, err
+	})
 }
 
 func (t *tx) accept(ctx context.Context, ev ledger.Event, closeByAnswerAfter time.Duration) (ledger.Receipt, error) {
@@ -83,7 +98,7 @@ func (t *tx) store(ctx context.Context, ev ledger.Event, id reward.ID) (ledger.R
 	}
 	var receipt ledger.Receipt
 	err := t.queryRow(ctx, insertInbox+` ON CONFLICT (type, dedupe) DO NOTHING RETURNING id`,
-		ev.Type, ev.Dedupe, ev.EventID, id, body, ev.Traceparent, ev.Dispatch, millis(t.now)).Scan(&receipt.Inbox)
+		ev.Type, ev.Dedupe, ev.EventID, id, body, ev.Traceparent, ev.Dispatch, millis(t.now), ev.Subject).Scan(&receipt.Inbox)
 	if errors.Is(err, sql.ErrNoRows) {
 		receipt.Duplicate = true
 		err = t.queryRow(ctx, `SELECT id FROM inbox WHERE type = ? AND dedupe = ?`, ev.Type, ev.Dedupe).Scan(&receipt.Inbox)

@@ -25,7 +25,7 @@ func TestDatabaseKeepsWhatWasWritten(t *testing.T) {
 
 	tables := []string{
 		"inbox", "deliveries", "rewards", "changes", "decisions", "resolutions", "payout_generations",
-		"payouts", "payout_references", "payout_moves", "attempts", "brake_changes", "replays",
+		"payouts", "payout_references", "payout_moves", "attempts", "brake_changes", "replays", "notifications", "disabled_channels",
 	}
 	for _, table := range tables {
 		var rows int
@@ -36,6 +36,9 @@ func TestDatabaseKeepsWhatWasWritten(t *testing.T) {
 	}
 	updates := []string{
 		`UPDATE inbox SET body = x''`,
+		`UPDATE inbox SET subject = 'another'`,
+		`UPDATE notifications SET state = 'given_up'`,
+		`UPDATE disabled_channels SET reason = ''`,
 		`UPDATE deliveries SET answer = 200`,
 		`UPDATE changes SET reason = ''`,
 		`UPDATE decisions SET counted = 1`,
@@ -72,6 +75,8 @@ func fill(t *testing.T, l *sqlite.Ledger) {
 	replays, err := l.LeaseReplays(ctx, "here", 1, time.Minute)
 	require.NoError(t, err)
 	require.NoError(t, l.FinishReplay(ctx, replays[0].Replay, "", "nothing new"))
+	require.NoError(t, l.EndNotification(ctx, ledger.NotificationEnd{Inbox: receipt.Inbox, Channel: "ops", State: ledger.NotificationTold}))
+	require.NoError(t, l.DisableChannel(ctx, ledger.DisabledChannel{Fingerprint: "f", Channel: "ops"}))
 	require.NoError(t, l.SetBrake(ctx, ledger.BrakeState{Scope: "billing", By: "alice"}))
 	require.NoError(t, l.RecordResolution(ctx, reward.Resolution{ID: "r", RewardID: 1, Action: reward.ActionRetry}))
 	_, err = l.Decide(ctx, reward.Decision{ID: "d", RewardID: 1, By: "alice", Verdict: reward.Approve}, false)

@@ -62,6 +62,10 @@ func (l *Ledger) MarkDispatched(ctx context.Context, rows []ledger.Dispatched) e
 				if err := t.requireInbox(ctx, op, row.Inbox); err != nil {
 					return err
 				}
+				continue
+			}
+			if err := t.openNotifications(ctx, row); err != nil {
+				return err
 			}
 		}
 		return nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/payout"
@@ -198,10 +199,24 @@ func totalsByStatus(ctx context.Context, q querier) ([]ledger.Total, error) {
 	return totals, err
 }
 
+// PaidBetween implements ledger.Rewards.
+func (l *Ledger) PaidBetween(ctx context.Context, from, to time.Time) ([]ledger.PaidTotal, error) {
+	return read(ctx, l, "ledger.paid_between", func(ctx context.Context, q querier) ([]ledger.PaidTotal, error) {
+		return sumPaid(ctx, q, ` AND p.paid_at >= ? AND p.paid_at < ?`, millis(from), millis(to))
+	})
+}
+
 func paidTotals(ctx context.Context, q querier) ([]ledger.PaidTotal, error) {
+	return sumPaid(ctx, q, ``)
+}
+
+// sumPaid sums what is paid under a further condition, which is made of
+// constant words.
+func sumPaid(ctx context.Context, q querier, condition string, args ...any) ([]ledger.PaidTotal, error) {
 	rows, err := q.query(ctx, `SELECT g.unit, g.currency, count(*), sum(g.amount)
 		FROM payouts p JOIN payout_generations g ON g.reward_id = p.reward_id AND g.generation = p.generation
-		WHERE p.state = ? GROUP BY g.unit, g.currency ORDER BY g.unit, g.currency`, payout.Paid)
+		WHERE p.state = ?`+condition+` GROUP BY g.unit, g.currency ORDER BY g.unit, g.currency`,
+		append([]any{payout.Paid}, args...)...)
 	return collect(rows, err, func(row scanner) (ledger.PaidTotal, error) {
 		var t ledger.PaidTotal
 		err := row.Scan(&t.Unit, &t.Currency, &t.Count, &t.Amount)

@@ -83,7 +83,7 @@ func (t *tx) notice(ctx context.Context, s step) error {
 		return err
 	}
 	_, err = t.exec(ctx, insertInbox,
-		s.notify, fmt.Sprintf("%d:%d", s.id, n), fmt.Sprintf("%d-%d", s.id, n), 0, body, "", true, millis(t.now))
+		s.notify, fmt.Sprintf("%d:%d", s.id, n), fmt.Sprintf("%d-%d", s.id, n), 0, body, "", true, millis(t.now), ledger.RewardSubject(s.id))
 	return err
 }
 

@@ -55,7 +55,7 @@ func (t *tx) noticeBudget(ctx context.Context, id reward.ID) error {
 	}
 	once := fmt.Sprintf("%d-%s", id, t.now.Format(time.DateOnly))
 	_, err = t.exec(ctx, insertInbox+` ON CONFLICT (type, dedupe) DO NOTHING`,
-		ledger.RetryBudgetNotice, once, once, 0, body, "", true, millis(t.now))
+		ledger.RetryBudgetNotice, once, once, 0, body, "", true, millis(t.now), ledger.RewardSubject(id))
 	return err
 }
 

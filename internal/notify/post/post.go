@@ -117,8 +117,14 @@ func (e *Endpoint) Post(ctx context.Context, op string, header http.Header, body
 	return Answer{
 		Status:     resp.StatusCode,
 		Said:       said,
-		RetryAfter: min(egress.RetryAfter(resp.Header, e.now()), maxWait),
+		RetryAfter: RetryAfter(resp.Header, e.now()),
 	}, nil
+}
+
+// RetryAfter reads a Retry-After header; zero when there is none. It is at most
+// an hour.
+func RetryAfter(header http.Header, now time.Time) time.Duration {
+	return min(egress.RetryAfter(header, now), maxWait)
 }
 
 // Err says what the answer means: nil when the endpoint has the message, else a

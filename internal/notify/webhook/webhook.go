@@ -140,7 +140,11 @@ func (n *Notifier) Notify(ctx context.Context, m notify.Message) error {
 	if err != nil {
 		return err
 	}
-	return answer.Err(op, "")
+	err = answer.Err(op, "")
+	if answer.Status == http.StatusGone {
+		return fault.Wrap(fault.NotFound, op, fault.Message(err), notify.ErrGone)
+	}
+	return err
 }
 
 // sign returns the three headers. The ID is the message's key, the same on

@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -151,5 +152,20 @@ func TestNewRefusesAWrongConfiguration(t *testing.T) {
 		}
 		require.NotContains(t, err.Error(), "SECRETPATH", name)
 		require.NotContains(t, err.Error(), "\n", name)
+	}
+}
+
+// Only 410 says that the receiver wants nothing more.
+func TestGoneDisablesTheChannel(t *testing.T) {
+	t.Parallel()
+
+	for status, gone := range map[int]bool{410: true, 404: false, 400: false, 401: false, 301: false, 429: false, 500: false, 503: false} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		t.Cleanup(server.Close)
+		err := connect(t, webhook.Config{Name: "team", URL: server.URL, Secret: plainSecret, AllowPrivateNetworks: true}).Notify(t.Context(), notifytest.Message())
+		require.Equal(t, gone, errors.Is(err, notify.ErrGone), "status %d: %v", status, err)
+		if gone {
+			require.EqualError(t, err, "webhook.notify: the endpoint is gone (HTTP 410)")
+		}
 	}
 }
