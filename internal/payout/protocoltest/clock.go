@@ -1,8 +1,11 @@
 package protocoltest
 
 import (
+	"slices"
 	"sync"
 	"time"
+
+	"go.temporal.io/sdk/workflow"
 )
 
 // clock is the one time of a world. It moves with the execution that runs,
@@ -22,8 +25,8 @@ type clock struct {
 type run struct {
 	own    interface{ Now() time.Time }
 	offset time.Duration
-	// acts counts the activities under way.
-	acts int
+	// asked are activities that may be under way.
+	asked []workflow.Future
 }
 
 // Now is the world's time.
@@ -93,22 +96,22 @@ func (c *clock) depth() int {
 	return len(c.runs)
 }
 
-// began and ended count the activities of an execution; resting reports
-// whether it has none under way.
-func (c *clock) began(r *run) {
+// innermost reports whether no execution runs inside this one.
+func (c *clock) innermost(r *run) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r.acts++
+	return c.runs[len(c.runs)-1] == r
 }
 
-func (c *clock) ended(r *run) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	r.acts--
+// awaits notes an activity that the execution waits for. Like resting, it is
+// called from the execution's own loop only.
+func (r *run) awaits(activity workflow.Future) workflow.Future {
+	r.asked = append(r.asked, activity)
+	return activity
 }
 
-func (c *clock) resting(r *run) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return r.acts == 0 && c.runs[len(c.runs)-1] == r
+// resting reports whether nothing is under way.
+func (r *run) resting() bool {
+	r.asked = slices.DeleteFunc(r.asked, workflow.Future.IsReady)
+	return len(r.asked) == 0
 }

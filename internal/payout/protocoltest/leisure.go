@@ -14,31 +14,35 @@ const leisure = time.Hour
 
 // InterceptWorkflow implements interceptor.WorkerInterceptor.
 func (p *process) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
-	in := &unhurried{}
+	in := &unhurried{run: p.run}
 	in.Next = next
 	return in
 }
 
 type unhurried struct {
 	interceptor.WorkflowInboundInterceptorBase
+	run *run
 }
 
 // Init implements interceptor.WorkflowInboundInterceptor.
 func (u *unhurried) Init(out interceptor.WorkflowOutboundInterceptor) error {
-	patient := &unhurriedCalls{}
+	patient := &unhurriedCalls{run: u.run}
 	patient.Next = out
 	return u.Next.Init(patient)
 }
 
+// unhurriedCalls also remembers what an execution waits for, from the moment at
+// which it asked.
 type unhurriedCalls struct {
 	interceptor.WorkflowOutboundInterceptorBase
+	run *run
 }
 
 // ExecuteActivity implements interceptor.WorkflowOutboundInterceptor.
 func (u *unhurriedCalls) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
 	options := workflow.GetActivityOptions(ctx)
 	options.StartToCloseTimeout += leisure
-	return u.Next.ExecuteActivity(workflow.WithActivityOptions(ctx, options), name, args...)
+	return u.run.awaits(u.Next.ExecuteActivity(workflow.WithActivityOptions(ctx, options), name, args...))
 }
 
 // ExecuteLocalActivity implements interceptor.WorkflowOutboundInterceptor.
@@ -46,5 +50,5 @@ func (u *unhurriedCalls) ExecuteLocalActivity(ctx workflow.Context, name string,
 	options := workflow.GetLocalActivityOptions(ctx)
 	options.StartToCloseTimeout += leisure
 	options.ScheduleToCloseTimeout += leisure
-	return u.Next.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, options), name, args...)
+	return u.run.awaits(u.Next.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, options), name, args...))
 }

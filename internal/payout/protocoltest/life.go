@@ -114,7 +114,7 @@ func (e *execution) plan(events []Event) {
 // machine a timer may fire while an activity works; then it waits.
 func (e *execution) later(d time.Duration, do func()) {
 	e.env.RegisterDelayedCallback(func() {
-		if !e.w.clock.resting(e.run) {
+		if !e.run.resting() || !e.w.clock.innermost(e.run) {
 			e.later(time.Second, do)
 			return
 		}

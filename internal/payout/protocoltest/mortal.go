@@ -52,8 +52,6 @@ type around struct {
 // and the workflow: a result that comes after the activity's timeout is lost.
 func (a *around) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	w, info := a.p.w, activity.GetInfo(ctx)
-	w.clock.began(a.p.run)
-	defer w.clock.ended(a.p.run)
 	s := started{name: info.ActivityType.Name, at: w.clock.Now(), limit: info.StartToCloseTimeout - leisure}
 	ctx = context.WithValue(ctx, startedKey{}, s)
 	w.note("%s", s.name)
