@@ -78,6 +78,8 @@ func (p *process) passes(ctx context.Context, where string) {
 	}
 	switch step.Kind {
 	case GoesOn:
+	case Fails:
+		panic(dead{})
 	case Dies:
 		s, _ := ctx.Value(startedKey{}).(started)
 		w.pass(max(0, s.at.Add(s.limit).Sub(w.clock.Now())))

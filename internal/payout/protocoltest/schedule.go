@@ -87,9 +87,12 @@ const (
 	// Rival suspends the process while another execution of the workflow runs
 	// on the same ledger.
 	Rival
+	// Fails ends the activity, and its workflow hears of it at once, as from a
+	// worker that is shut down.
+	Fails
 )
 
-var stepNames = [...]string{"goes on", "dies", "stalls", "stalls while a rival runs"}
+var stepNames = [...]string{"goes on", "dies", "stalls", "stalls while a rival runs", "fails at once"}
 
 // Life is one execution of the workflow.
 type Life struct {
@@ -180,7 +183,7 @@ func faults(traits payout.Traits, mishaps int, send bool) *rapid.Generator[Fault
 }
 
 func steps(traits payout.Traits) *rapid.Generator[Step] {
-	kinds := []StepKind{GoesOn, GoesOn, GoesOn, GoesOn, GoesOn, GoesOn, Dies, Stalls, Rival}
+	kinds := []StepKind{GoesOn, GoesOn, GoesOn, GoesOn, GoesOn, GoesOn, Dies, Stalls, Rival, Rival, Fails}
 	return rapid.Custom(func(rt *rapid.T) Step {
 		s := Step{Kind: rapid.SampledFrom(kinds).Draw(rt, "step")}
 		switch s.Kind {

@@ -113,6 +113,16 @@ func stories() map[string]protocoltest.Schedule {
 			Steps: at(map[int]protocoltest.Step{beforeClaim: {Kind: protocoltest.Rival, For: 5 * time.Second}}),
 			Lives: []protocoltest.Life{{Lasts: time.Minute}},
 		},
+		// The first process read that it may claim. By the time at which it does, an
+		// attempt of another one is out.
+		"AClaimWhileAnotherAttemptIsOut": {
+			Sends: []protocoltest.Fault{{Kind: protocoltest.ResetAfter}},
+			Steps: at(map[int]protocoltest.Step{
+				beforeClaim: {Kind: protocoltest.Rival, For: 1500 * time.Millisecond},
+				12:          {Kind: protocoltest.Fails},
+			}),
+			Lives: []protocoltest.Life{{Lasts: time.Minute}},
+		},
 		// The second process sends while the first one has sent nothing yet, and is
 		// refused; a person asks for a new payout. The first one must stay silent.
 		"AProcessWakesUpAfterItsKeyWasRefused": {
