@@ -32,20 +32,18 @@ func withRealLedger(tb testing.TB, dir string) (*sqlite.Ledger, func(*apiTest)) 
 	return l, func(a *apiTest) { a.deps.Intake, a.deps.Ledger = in, l }
 }
 
-// Whatever FirstPromoter sends that is an event at all is stored, answered 202,
-// and shown.
-func TestUnusualEventsAreStoredAnsweredAndShown(t *testing.T) {
-	t.Parallel()
+// unusual is an event, and what is shown of it.
+type unusual struct {
+	body               string
+	eventType, eventID string
+	known              bool
+	rewardID           int64
+	fields             string
+}
 
+func unusualEvents() map[string]unusual {
 	const beyondInt32 = "9007199254740993" // Beyond a float's whole numbers, too.
-	for name, row := range map[string]struct {
-		body string
-		// want is what is shown of the event, as JSON.
-		eventType, eventID string
-		known              bool
-		rewardID           int64
-		fields             string
-	}{
+	return map[string]unusual{
 		"unknown type": {
 			`{"event":{"id":31,"type":"galaxy_visited","created_at":"2026-11-23T09:00:00.123Z"},"data":{"email":"x@example.com","secret":"s3cret"}}`,
 			"galaxy_visited", "31", false, 0,
@@ -86,7 +84,15 @@ func TestUnusualEventsAreStoredAnsweredAndShown(t *testing.T) {
 			`{"event":{"id":36,"type":"lead_signup"},"data":{"id":9,"state":"x\ud83d"}}`, "lead_signup", "36", true, 0,
 			`{"event":{"id":"36","type":"lead_signup"},"lead":{"id":9,"state":"x` + "\ufffd" + `"}}`,
 		},
-	} {
+	}
+}
+
+// Whatever FirstPromoter sends that is an event at all is stored, answered 202,
+// and shown.
+func TestUnusualEventsAreStoredAnsweredAndShown(t *testing.T) {
+	t.Parallel()
+
+	for name, row := range unusualEvents() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 

@@ -59,6 +59,24 @@ type listedEvents struct {
 	} `json:"unstored"`
 }
 
+// replayOutcomes returns what the replays of an event did, the done ones.
+func (w *world) replayOutcomes(event int64) []string {
+	w.t.Helper()
+	var shown struct {
+		Replays []struct {
+			Outcome string `json:"outcome"`
+		} `json:"replays"`
+	}
+	w.must(http.StatusOK, http.MethodGet, fmt.Sprintf("/api/v1/events/%d", event), "", nil).into(w, &shown)
+	var all []string
+	for _, replay := range shown.Replays {
+		if replay.Outcome != "" {
+			all = append(all, replay.Outcome)
+		}
+	}
+	return all
+}
+
 // A channel was misconfigured for a day. Its operator has the day replayed: the
 // channel is told, the other one not again, and a second replay tells nobody.
 func TestReplayOfADayTellsTheChannelThatWasNotTold(t *testing.T) {
@@ -84,21 +102,7 @@ func TestReplayOfADayTellsTheChannelThatWasNotTold(t *testing.T) {
 	w.must(http.StatusOK, http.MethodGet, "/api/v1/events?type=lead_signup", "", nil).into(w, &list)
 	require.Len(t, list.Events, 1)
 	require.Equal(t, "notification-lead_signup-6", list.Events[0].WorkflowID)
-	outcomes := func() []string {
-		var shown struct {
-			Replays []struct {
-				Outcome string `json:"outcome"`
-			} `json:"replays"`
-		}
-		w.must(http.StatusOK, http.MethodGet, fmt.Sprintf("/api/v1/events/%d", list.Events[0].ID), "", nil).into(w, &shown)
-		var all []string
-		for _, replay := range shown.Replays {
-			if replay.Outcome != "" {
-				all = append(all, replay.Outcome)
-			}
-		}
-		return all
-	}
+	outcomes := func() []string { return w.replayOutcomes(list.Events[0].ID) }
 
 	r.broken.Store(false)
 	// The first run may not have ended yet; then there is nothing to replay yet.

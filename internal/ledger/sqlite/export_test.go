@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"github.com/rewardflow/rewardflow/internal/ledger"
 )
@@ -26,6 +27,11 @@ func (l *Ledger) Queued() int { return len(l.writer.queue) }
 
 // Readers returns the connections that cannot write.
 func (l *Ledger) Readers() *sql.DB { return l.readers }
+
+// Depth counts what waits, and no further than most.
+func (l *Ledger) Depth(ctx context.Context, most int) (int, time.Time, error) {
+	return l.depth(ctx, most)
+}
 
 // MaxQueued is how many operations may wait.
 const MaxQueued = maxQueued

@@ -110,6 +110,11 @@ func (l *Ledger) Event(ctx context.Context, inbox int64) (ledger.Pending, error)
 // InboxDepth implements ledger.Inbox. Rows wait in the order in which they were
 // accepted, so the first one is the oldest.
 func (l *Ledger) InboxDepth(ctx context.Context) (depth int, oldest time.Time, err error) {
+	return l.depth(ctx, ledger.MaxDepth)
+}
+
+// depth counts no further than most.
+func (l *Ledger) depth(ctx context.Context, most int) (depth int, oldest time.Time, err error) {
 	type waiting struct {
 		depth  int
 		oldest time.Time
@@ -120,7 +125,7 @@ func (l *Ledger) InboxDepth(ctx context.Context) (depth int, oldest time.Time, e
 		err := q.queryRow(ctx, `SELECT
 			(SELECT count(*) FROM (SELECT 1 FROM inbox INDEXED BY inbox_waiting WHERE dispatch = 1 AND dispatched_at = 0 LIMIT ?)),
 			coalesce((SELECT accepted_at FROM inbox INDEXED BY inbox_waiting
-				WHERE dispatch = 1 AND dispatched_at = 0 ORDER BY id LIMIT 1), 0)`, ledger.MaxDepth).Scan(&w.depth, &since)
+				WHERE dispatch = 1 AND dispatched_at = 0 ORDER BY id LIMIT 1), 0)`, most).Scan(&w.depth, &since)
 		w.oldest = fromMillis(since)
 		return w, err
 	})
