@@ -18,11 +18,15 @@ var migrations embed.FS
 // file at once: each migration is one transaction, so one of them wins and
 // the others find it applied when they look again.
 func migrate(ctx context.Context, db *sql.DB, path string) error {
-	const patience, pause = 10 * time.Second, 50 * time.Millisecond
-	giveUp := time.Now().Add(patience)
+	const lockPatience, patience, pause = 10 * time.Second, 30 * time.Second, 50 * time.Millisecond
+	began := time.Now()
 	for {
 		err := migrateOnce(ctx, db, path)
-		if err == nil || isRefusal(err) || time.Now().After(giveUp) {
+		allowed := patience // Every migration has its losers, who look again.
+		if hasCode(err, codeBusy, codeLocked) {
+			allowed = lockPatience // Somebody holds the lock and does not migrate.
+		}
+		if err == nil || isRefusal(err) || time.Since(began) > allowed {
 			return err
 		}
 		select {
