@@ -25,6 +25,7 @@ type Ledger interface {
 	Watch
 	Closing
 	Brake
+	ApprovalMessages
 	// Ping reports whether the inbox can commit, by a write that leaves no trace.
 	Ping(ctx context.Context) error
 	Close() error

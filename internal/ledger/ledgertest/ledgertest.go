@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Ledg
 		"by_hand":   byHandChecks(),
 		"brake":     brakeChecks(),
 		"watch":     watchChecks(),
+		"messages":  messageChecks(),
 		"closing":   closingChecks(),
 		"races":     raceChecks(),
 		"model":     modelChecks(),
