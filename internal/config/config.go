@@ -33,6 +33,10 @@ type Config struct {
 	Brake         Brake          `yaml:"brake"`
 	Operators     []Operator     `yaml:"operators"`
 	Notifications []Notification `yaml:"notifications"`
+	// PublicURL is where people reach this installation, without a slash at its
+	// end; empty gives no links.
+	PublicURL string `yaml:"public_url"`
+	Slack     Slack  `yaml:"slack"`
 
 	// warnings are what validation found odd and not wrong.
 	warnings []string
@@ -166,6 +170,9 @@ type Operator struct {
 	TokenSHA256 string `yaml:"token_sha256"`
 	// Roles are among Roles().
 	Roles []string `yaml:"roles"`
+	// SlackUser is the person's user ID in Slack ("U..." or "W..."); empty for
+	// somebody who does not decide there.
+	SlackUser string `yaml:"slack_user"`
 }
 
 // Roles returns the roles that an operator can hold.
@@ -193,6 +200,28 @@ type Channel struct {
 	Secret               Secret `yaml:"secret"`
 	AllowPrivateNetworks bool   `yaml:"allow_private_networks"`
 }
+
+// Slack is where approvals are shown and decided in Slack. The zero value, but
+// for BaseURL, shows none.
+type Slack struct {
+	// BotToken is the app's ("xoxb-...").
+	BotToken Secret `yaml:"bot_token"`
+	// SigningSecret is the app's; Slack signs clicks with it.
+	SigningSecret Secret `yaml:"signing_secret"`
+	// Channel is the ID of a channel ("C..." or "G...").
+	Channel string `yaml:"channel"`
+	// TeamID is the workspace ("T...").
+	TeamID string `yaml:"team_id"`
+	// AppID is the app ("A..."); empty is not compared.
+	AppID string `yaml:"app_id"`
+	// ShowEmail sends promoters' e-mail addresses and customer IDs to Slack.
+	ShowEmail bool `yaml:"show_email"`
+	// BaseURL is Slack's Web API, without a slash at its end.
+	BaseURL string `yaml:"base_url"`
+}
+
+// Enabled reports whether approvals are shown in Slack.
+func (s Slack) Enabled() bool { return s.BotToken != "" }
 
 // NotificationEvents returns the types that a notification can be for:
 // FirstPromoter's events in their canonical spelling, and then our own about a
@@ -225,6 +254,7 @@ func Default() *Config {
 			HoldAfter:     168 * time.Hour,
 			Unverified:    UnverifiedAccept,
 		},
+		Slack: Slack{BaseURL: "https://slack.com/api"},
 	}
 }
 
