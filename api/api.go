@@ -76,7 +76,8 @@ type Provider struct {
 	ByHand bool
 }
 
-// Deps are what the edge hands work to. Every field but Draining is required.
+// Deps are what the edge hands work to. Every field but Slack and Draining is
+// required.
 type Deps struct {
 	Intake Intake
 	Ledger Ledger
@@ -84,6 +85,9 @@ type Deps struct {
 	Engine Engine
 	// Callbacks takes what providers say by themselves.
 	Callbacks Callbacks
+	// Slack takes what people do with the buttons in Slack; nil where it is not
+	// configured.
+	Slack SlackInteractions
 	// Registerer gets the edge's metrics.
 	Registerer prometheus.Registerer
 	// Draining reports that the process is about to stop, so that /readyz

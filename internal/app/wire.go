@@ -29,6 +29,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
 	"github.com/rewardflow/rewardflow/internal/payout"
 	"github.com/rewardflow/rewardflow/internal/policy"
+	"github.com/rewardflow/rewardflow/internal/slackapproval"
 	"github.com/rewardflow/rewardflow/internal/telemetry"
 	"github.com/rewardflow/rewardflow/worker"
 	"github.com/rewardflow/rewardflow/workflows"
@@ -63,13 +64,17 @@ func (a *App) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	slack, err := slackClient(cfg)
+	if err != nil {
+		return err
+	}
 	if a.opts.API {
-		if err := a.buildAPI(ctx, cfg, channels, providers); err != nil {
+		if err := a.buildAPI(ctx, cfg, channels, providers, slack); err != nil {
 			return err
 		}
 	}
 	if a.opts.Worker {
-		return a.buildWorker(cfg, channels, providers)
+		return a.buildWorker(cfg, channels, providers, slack)
 	}
 	return nil
 }
@@ -109,10 +114,22 @@ func (a *App) namespace() string {
 	return a.opts.Temporal.Namespace
 }
 
-func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channels, providers map[string]payout.Provider) error {
-	starter := intake.NewStarter(a.temporal, cfg.Temporal.TaskQueue, a.eager(ctx), channels.wanting)
+func (a *App) buildAPI(
+	ctx context.Context, cfg *config.Config, channels channels, providers map[string]payout.Provider, slack *slackapproval.Client,
+) error {
+	var followers []intake.Follower
+	follower := slackapproval.NewFollower(a.ledger, a.temporal, cfg.Temporal.TaskQueue)
+	if slack != nil {
+		followers = append(followers, follower)
+	}
+	starter := intake.NewStarter(a.temporal, cfg.Temporal.TaskQueue, a.eager(ctx), channels.wanting, followers...)
 	a.dispatcher = intake.NewDispatcher(intake.DispatcherConfig{Owner: owner()}, a.ledger, starter, a.log)
 	a.desk = desk.New(a.ledger, a.temporal, acceptUnverified(cfg), a.log)
+
+	var clicks api.SlackInteractions
+	if slack != nil {
+		clicks = a.interactions(slack, follower)
+	}
 
 	operators, err := operators(cfg)
 	if err != nil {
@@ -155,13 +172,16 @@ func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channel
 		Callbacks: callback.New(callback.Config{
 			Providers: providers, TaskQueue: cfg.Temporal.TaskQueue, Logger: a.log,
 		}, a.ledger, a.temporal),
+		Slack:      clicks,
 		Registerer: a.telemetry.Registerer(),
 		Draining:   a.draining.Load,
 	})
 	return err
 }
 
-func (a *App) buildWorker(cfg *config.Config, channels channels, providers map[string]payout.Provider) error {
+func (a *App) buildWorker(
+	cfg *config.Config, channels channels, providers map[string]payout.Provider, slack *slackapproval.Client,
+) error {
 	compiled, err := policy.Compile(cfg.Policy)
 	if err != nil {
 		return fmt.Errorf("compiling the policy: %w", err)
@@ -187,7 +207,12 @@ func (a *App) buildWorker(cfg *config.Config, channels channels, providers map[s
 	if err != nil {
 		return err
 	}
-	a.worker = worker.New(a.temporal, worker.Options{TaskQueue: cfg.Temporal.TaskQueue}, rewards, notifications)
+	var board activities.ApprovalBoard
+	if slack != nil {
+		board = slackapproval.NewBoard(slack, a.ledger, a.log)
+	}
+	a.worker = worker.New(a.temporal, worker.Options{TaskQueue: cfg.Temporal.TaskQueue}, rewards, notifications,
+		activities.NewApprovalMessages(board))
 	return nil
 }
 
