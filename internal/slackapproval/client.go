@@ -55,7 +55,10 @@ func (c *Client) Post(ctx context.Context, m Message) (channel, timestamp string
 // Update draws a message anew.
 func (c *Client) Update(ctx context.Context, channel, timestamp string, m Message) error {
 	return c.call(ctx, "slack.update", func(ctx context.Context, api *slackapi.Client) error {
-		_, _, _, err := api.UpdateMessageContext(ctx, channel, timestamp, m.options()...)
+		_, drawn, _, err := api.UpdateMessageContext(ctx, channel, timestamp, m.options()...)
+		if err == nil && drawn == "" {
+			err = errors.New("no timestamp") // The library takes {"ok":false} for a success.
+		}
 		return err
 	})
 }
@@ -169,3 +172,6 @@ func plain(name string) bool {
 	}
 	return name != "" && len(name) <= 60
 }
+
+// CloseIdleConnections gives kept connections back.
+func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
