@@ -27,20 +27,22 @@ type ApprovalMessage struct {
 // ApprovalMessages remembers which message shows which reward.
 //
 // While a reward's message is open, everything that changes what it shows and
-// makes no internal event of its own (a decision that counts, a new status, a
-// new digest) puts the event reward_changed into the inbox, in the same
-// transaction: whoever draws the message hears of it whatever lane it came by.
-// A reward without a message makes none.
+// makes no internal event of its own (a decision that counts, a new status)
+// puts the event reward_changed into the inbox, in the same transaction:
+// whoever draws the message hears of it whatever lane it came by. A new digest
+// does so even when the message is settled, because it asks again. A reward
+// without a message makes none.
 //
 // A method that names a reward that is not there returns fault.NotFound.
 type ApprovalMessages interface {
 	// ApprovalMessage returns the reward's message; fault.NotFound when none
 	// was ever claimed.
 	ApprovalMessage(ctx context.Context, id reward.ID) (ApprovalMessage, error)
-	// ClaimApprovalMessage takes the right to post the reward's message, until
-	// the given time. It returns false while somebody else holds it. The
-	// message is open from now on.
-	ClaimApprovalMessage(ctx context.Context, id reward.ID, now, until time.Time) (bool, error)
+	// ClaimApprovalMessage takes the right to post a message in the place of
+	// the one that has the given timestamp (empty where none was posted), until
+	// the given time. It returns false while somebody else holds it, and when
+	// somebody has posted since. The message is open from now on.
+	ClaimApprovalMessage(ctx context.Context, id reward.ID, timestamp string, now, until time.Time) (bool, error)
 	// KeepApprovalMessage records what was posted or drawn, and ends the claim.
 	KeepApprovalMessage(ctx context.Context, m ApprovalMessage) error
 }

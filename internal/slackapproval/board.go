@@ -68,7 +68,7 @@ func (b *Board) Show(ctx context.Context, id reward.ID, redraw bool) (string, er
 		return Nothing, b.settle(ctx, m)
 	case m.Timestamp == "", a.open() && (!m.Open || !m.ClaimedUntil.IsZero()):
 		// It is asked again, below what was settled: a new message is seen.
-		return b.post(ctx, id)
+		return b.post(ctx, m)
 	case m.Shown == drawn.fingerprint() && m.Open == a.open() && !redraw:
 		return UpToDate, nil
 	}
@@ -90,16 +90,16 @@ func (b *Board) read(ctx context.Context, id reward.ID) (approval, error) {
 
 // post claims the message and posts it. When the answer is lost, another try
 // posts a second one, and that one is used from then on.
-func (b *Board) post(ctx context.Context, id reward.ID) (string, error) {
-	now := b.client.cfg.Now()
-	taken, err := b.ledger.ClaimApprovalMessage(ctx, id, now, now.Add(posting))
+func (b *Board) post(ctx context.Context, m ledger.ApprovalMessage) (string, error) {
+	id, now := m.RewardID, b.client.cfg.Now()
+	taken, err := b.ledger.ClaimApprovalMessage(ctx, id, m.Timestamp, now, now.Add(posting))
 	if err != nil {
 		return "", err
 	}
 	if !taken {
 		return "", &fault.Error{
 			Kind: fault.Unavailable, Op: "slackapproval.post", RetryAfter: posting / 4,
-			Message: "another process is posting this message",
+			Message: "another process is posting this message, or has just done so",
 		}
 	}
 	// What was read before the claim may be outdated; from the claim on every
@@ -144,7 +144,7 @@ func (b *Board) update(ctx context.Context, m ledger.ApprovalMessage, open bool,
 	switch {
 	case fault.Is(err, fault.NotFound) && open:
 		// Somebody deleted it, and people are still waited for.
-		return b.post(ctx, m.RewardID)
+		return b.post(ctx, m)
 	case fault.Is(err, fault.NotFound):
 		m.Open = false
 		return Gone, b.ledger.KeepApprovalMessage(ctx, m)

@@ -268,13 +268,32 @@ func TestDecidedWhileItIsPosted(t *testing.T) {
 	w := newWorld(t)
 	w.ask(7, "digest-1", 1, "")
 	now := time.Now()
-	taken, err := w.ledger.ClaimApprovalMessage(t.Context(), 7, now, now.Add(-time.Second))
+	taken, err := w.ledger.ClaimApprovalMessage(t.Context(), 7, "", now, now.Add(-time.Second))
 	require.NoError(t, err)
 	require.True(t, taken, "a process died while it posted")
 	w.viaAPI("bob", reward.Approve, "digest-1")
 	did := w.work()
 	require.Contains(t, did, slackapproval.Nothing)
 	require.Zero(t, w.slack.Calls("chat.postMessage"))
+}
+
+// TestProcessThatDiedWhileItPostedAnew leaves the settled message settled.
+func TestProcessThatDiedWhileItPostedAnew(t *testing.T) {
+	t.Parallel()
+
+	w := waiting(t)
+	w.press(alice, approve)
+	w.work()
+	settled := w.message()
+	w.assess(7, "digest-2", reward.AwaitingApproval, 2, "")
+	now := time.Now()
+	taken, err := w.ledger.ClaimApprovalMessage(t.Context(), 7, settled.Timestamp, now, now.Add(-time.Second))
+	require.NoError(t, err)
+	require.True(t, taken)
+	require.Equal(t, []string{slackapproval.Posted}, w.work())
+	all := w.slack.Messages()
+	require.Len(t, all, 2)
+	require.Equal(t, settled, all[0])
 }
 
 // TestTroubleWithSlack classifies what Slack and the network do.

@@ -21,7 +21,7 @@ func messageChecks() []check {
 		{"MessageNeedsAReward", messageNeedsAReward},
 		{"OpenMessageHearsOfDecisions", openMessageHearsOfDecisions},
 		{"OpenMessageHearsOfStatuses", openMessageHearsOfStatuses},
-		{"OpenMessageHearsOfANewDigest", openMessageHearsOfANewDigest},
+		{"MessageHearsOfANewDigest", messageHearsOfANewDigest},
 		{"NobodyHearsWithoutAnOpenMessage", nobodyHearsWithoutAnOpenMessage},
 	}
 }
@@ -39,7 +39,9 @@ func (b *bundle) asked(t *testing.T, id reward.ID) {
 func (b *bundle) claimMessage(t *testing.T, id reward.ID) bool {
 	t.Helper()
 	now := b.clock.Now()
-	taken, err := b.ClaimApprovalMessage(b.ctx, id, now, now.Add(time.Minute))
+	m, err := b.ApprovalMessage(b.ctx, id)
+	require.True(t, err == nil || fault.Is(err, fault.NotFound))
+	taken, err := b.ClaimApprovalMessage(b.ctx, id, m.Timestamp, now, now.Add(time.Minute))
 	require.NoError(t, err)
 	return taken
 }
@@ -61,7 +63,7 @@ func messageIsClaimedByOne(t *testing.T, b *bundle) {
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
-			ok, err := b.ClaimApprovalMessage(b.ctx, 7, now, now.Add(time.Minute))
+			ok, err := b.ClaimApprovalMessage(b.ctx, 7, "", now, now.Add(time.Minute))
 			if err == nil && ok {
 				taken.Add(1)
 			}
@@ -92,6 +94,9 @@ func messageIsKept(t *testing.T, b *bundle) {
 	require.NoError(t, err)
 	require.Equal(t, want, m, "the claim has ended")
 
+	taken, err := b.ClaimApprovalMessage(b.ctx, 7, "", b.clock.Now(), b.clock.Now().Add(time.Minute))
+	require.NoError(t, err)
+	require.False(t, taken, "somebody has posted since this one looked")
 	require.True(t, b.claimMessage(t, 7), "it may be posted anew")
 	m, err = b.ApprovalMessage(b.ctx, 7)
 	require.NoError(t, err)
@@ -107,7 +112,7 @@ func messageNeedsAReward(t *testing.T, b *bundle) {
 	b.asked(t, 7)
 	_, err := b.ApprovalMessage(b.ctx, 7)
 	require.Equal(t, fault.NotFound, fault.KindOf(err))
-	_, err = b.ClaimApprovalMessage(b.ctx, 8, b.clock.Now(), b.clock.Now())
+	_, err = b.ClaimApprovalMessage(b.ctx, 8, "", b.clock.Now(), b.clock.Now())
 	require.Equal(t, fault.NotFound, fault.KindOf(err))
 	require.Equal(t, fault.NotFound, fault.KindOf(b.KeepApprovalMessage(b.ctx, ledger.ApprovalMessage{RewardID: 8})))
 }
@@ -139,7 +144,7 @@ func openMessageHearsOfStatuses(t *testing.T, b *bundle) {
 	require.Equal(t, []string{"reward_held"}, b.types(t), "an event of its own is enough")
 }
 
-func openMessageHearsOfANewDigest(t *testing.T, b *bundle) {
+func messageHearsOfANewDigest(t *testing.T, b *bundle) {
 	b.asked(t, 7)
 	require.True(t, b.claimMessage(t, 7))
 	a := assessment(7, reward.AwaitingApproval)
@@ -149,6 +154,11 @@ func openMessageHearsOfANewDigest(t *testing.T, b *bundle) {
 	a.Digest = "digest-2"
 	require.NoError(t, b.Assess(b.ctx, a, "policy"))
 	require.Equal(t, []string{"reward_changed"}, b.types(t))
+
+	require.NoError(t, b.KeepApprovalMessage(b.ctx, ledger.ApprovalMessage{RewardID: 7, Channel: "C1", Timestamp: "1", Shown: "a"}))
+	a.Digest = "digest-3"
+	require.NoError(t, b.Assess(b.ctx, a, "policy"))
+	require.Equal(t, []string{"reward_changed"}, b.types(t), "a settled message is asked again")
 }
 
 func nobodyHearsWithoutAnOpenMessage(t *testing.T, b *bundle) {

@@ -60,7 +60,7 @@ func (t *tx) assess(ctx context.Context, now ledger.Record, a ledger.Assessment,
 	case a.Status != now.Status || a.Reason != now.Reason:
 		return t.enter(ctx, now.Status, next)
 	case a.Digest != now.Digest:
-		return t.changed(ctx, next)
+		return t.askedAgain(ctx, next)
 	}
 	return nil
 }

@@ -28,14 +28,14 @@ func (l *Ledger) ApprovalMessage(ctx context.Context, id reward.ID) (ledger.Appr
 }
 
 // ClaimApprovalMessage implements ledger.ApprovalMessages.
-func (l *Ledger) ClaimApprovalMessage(ctx context.Context, id reward.ID, now, until time.Time) (bool, error) {
+func (l *Ledger) ClaimApprovalMessage(ctx context.Context, id reward.ID, timestamp string, now, until time.Time) (bool, error) {
 	return write(ctx, l, "ledger.claim_approval_message", func(ctx context.Context, t *tx) (bool, error) {
 		if _, err := statusOfReward(ctx, t, id); err != nil {
 			return false, err
 		}
 		n, err := t.exec(ctx, `INSERT INTO approval_messages (reward_id, open, claimed_until, updated_at) VALUES (?, 1, ?, ?)
 			ON CONFLICT (reward_id) DO UPDATE SET open = 1, claimed_until = excluded.claimed_until, updated_at = excluded.updated_at
-			WHERE claimed_until <= ?`, id, millis(until), millis(t.now), millis(now))
+			WHERE claimed_until <= ? AND timestamp = ?`, id, millis(until), millis(t.now), millis(now), timestamp)
 		return n == 1, err
 	})
 }
@@ -58,9 +58,19 @@ func (l *Ledger) KeepApprovalMessage(ctx context.Context, m ledger.ApprovalMessa
 // longer so. Only an open message is worth an event: what happens after it was
 // settled is told by the events that everybody gets.
 func (t *tx) changed(ctx context.Context, s step) error {
-	var open bool
-	err := t.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM approval_messages WHERE reward_id = ? AND open = 1)`, s.id).Scan(&open)
-	if err != nil || !open {
+	return t.tellMessage(ctx, s, `SELECT EXISTS (SELECT 1 FROM approval_messages WHERE reward_id = ? AND open = 1)`)
+}
+
+// askedAgain is changed for a new digest, which opens a settled message again:
+// the decisions that settled it do not count any more.
+func (t *tx) askedAgain(ctx context.Context, s step) error {
+	return t.tellMessage(ctx, s, `SELECT EXISTS (SELECT 1 FROM approval_messages WHERE reward_id = ?)`)
+}
+
+func (t *tx) tellMessage(ctx context.Context, s step, query string) error {
+	var there bool
+	err := t.queryRow(ctx, query, s.id).Scan(&there)
+	if err != nil || !there {
 		return err
 	}
 	s.notify = noticeChanged
