@@ -292,6 +292,13 @@ func TestModalThatSlackDoesNotOpen(t *testing.T) {
 	w.slack.Next("views.open", slackdouble.Trouble{Error: "expired_trigger_id"})
 	require.Equal(t, http.StatusOK, w.press(alice, reject).Code)
 	require.Contains(t, w.lastWhisper(alice), "rewardflow approvals reject 7")
+
+	w.slack.Next("views.open", slackdouble.Trouble{Hang: true})
+	began := time.Now()
+	require.Equal(t, http.StatusOK, w.press(alice, reject).Code)
+	require.Less(t, time.Since(began), 3*time.Second, "Slack is answered while Slack does not answer")
+	require.Len(t, w.slack.Whispers(), 2)
+	require.Empty(t, w.decisions())
 }
 
 func TestUnreadablePayloads(t *testing.T) {
