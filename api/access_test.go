@@ -51,6 +51,7 @@ func surface() map[string][]string {
 		"POST /webhooks/firstpromoter/*secret": nil,
 		"POST /webhooks/firstpromoter":         nil,
 		"POST /webhooks/providers/:name":       nil,
+		"POST /slack/interactions":             nil,
 		"GET /api/v1/openapi.json":             nil,
 		"GET /livez":                           nil,
 		"GET /readyz":                          nil,

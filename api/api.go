@@ -79,8 +79,8 @@ type Provider struct {
 	ByHand bool
 }
 
-// Deps are what the edge hands work to. Spool, Unstored, Replays, Troubles and
-// Draining may be left out.
+// Deps are what the edge hands work to. Spool, Unstored, Replays, Troubles,
+// Slack and Draining may be left out.
 type Deps struct {
 	Intake Intake
 	Ledger Ledger
@@ -99,6 +99,9 @@ type Deps struct {
 	// Spool keeps events while the inbox cannot commit, and counts for /readyz;
 	// nil without one.
 	Spool Spool
+	// Slack takes what people do with the buttons in Slack; nil where it is not
+	// configured.
+	Slack SlackInteractions
 	// Registerer gets the edge's metrics.
 	Registerer prometheus.Registerer
 	// Draining reports that the process is about to stop: /readyz then sends

@@ -48,6 +48,7 @@ func newRoutes(cfg Config, deps Deps, m *metrics, document []byte) []route {
 
 	webhook := newWebhookHandler(cfg, deps.Intake)
 	callbacks := &callbackHandler{callbacks: deps.Callbacks}
+	slack := &slackHandler{interactions: deps.Slack}
 	rewards := &rewardsHandler{ledger: deps.Ledger, unstored: deps.Unstored, present: words}
 	rules := &policyHandler{ledger: deps.Ledger, policy: deps.Policy}
 	approvals := &approvalsHandler{ledger: deps.Ledger, present: words}
@@ -63,6 +64,7 @@ func newRoutes(cfg Config, deps Deps, m *metrics, document []byte) []route {
 		{http.MethodPost, webhookPath, anyone, webhook.receive},
 		{http.MethodPost, webhookRoot, anyone, webhook.receive}, // Without a secret: always 401.
 		{http.MethodPost, callbackPath, anyone, callbacks.receive},
+		{http.MethodPost, slackPath, anyone, slack.receive},
 
 		{http.MethodGet, "/api/v1/rewards", reads, rewards.list},
 		{http.MethodGet, "/api/v1/rewards/:id", reads, rewards.show},

@@ -22,15 +22,19 @@ type Registry interface {
 
 // Register registers everything that a task queue of rewardflow carries. Names
 // are wire format: they are those of workflows.FulfilmentType,
-// NotificationType and ReconciliationType, and of the activities' methods. notifications may be nil
-// where no channel is configured.
-func Register(r Registry, rewards *activities.Activities, notifications *activities.Notifications) {
+// NotificationType, ReconciliationType and SlackApprovalType, and of the activities' methods. notifications may be nil
+// where no channel is configured; messages are left out in tests that need none.
+func Register(r Registry, rewards *activities.Activities, notifications *activities.Notifications, messages ...*activities.ApprovalMessages) {
 	r.RegisterWorkflowWithOptions(workflows.Fulfilment, workflow.RegisterOptions{Name: workflows.FulfilmentType})
 	r.RegisterWorkflowWithOptions(workflows.Notification, workflow.RegisterOptions{Name: workflows.NotificationType})
 	r.RegisterWorkflowWithOptions(workflows.Reconciliation, workflow.RegisterOptions{Name: workflows.ReconciliationType})
+	r.RegisterWorkflowWithOptions(workflows.SlackApproval, workflow.RegisterOptions{Name: workflows.SlackApprovalType})
 	r.RegisterActivityWithOptions(rewards, activity.RegisterOptions{})
 	if notifications != nil {
 		r.RegisterActivityWithOptions(notifications, activity.RegisterOptions{})
+	}
+	for _, m := range messages {
+		r.RegisterActivityWithOptions(m, activity.RegisterOptions{})
 	}
 }
 
@@ -46,7 +50,10 @@ type Options struct {
 }
 
 // New returns a worker that is registered and not started.
-func New(c client.Client, o Options, rewards *activities.Activities, notifications *activities.Notifications) worker.Worker {
+func New(
+	c client.Client, o Options,
+	rewards *activities.Activities, notifications *activities.Notifications, messages ...*activities.ApprovalMessages,
+) worker.Worker {
 	if o.TaskQueue == "" {
 		o.TaskQueue = workflows.TaskQueue
 	}
@@ -65,6 +72,6 @@ func New(c client.Client, o Options, rewards *activities.Activities, notificatio
 		// deployment, and never fails.
 		WorkflowPanicPolicy: worker.BlockWorkflow,
 	})
-	Register(w, rewards, notifications)
+	Register(w, rewards, notifications, messages...)
 	return w
 }

@@ -27,6 +27,7 @@ const (
 	FulfilmentType     = "Fulfilment"
 	NotificationType   = "Notification"
 	ReconciliationType = "Reconciliation"
+	SlackApprovalType  = "SlackApproval"
 )
 
 // Updates, signals and queries of a fulfilment.
@@ -74,6 +75,18 @@ func FulfilmentID(id reward.ID) string { return "fulfilment-" + id.String() }
 // NotificationID is the workflow ID of an event's notification.
 func NotificationID(eventType, eventID string) string {
 	return "notification-" + eventType + "-" + eventID
+}
+
+// SlackApprovalID is the workflow ID of what draws a reward's approval in Slack.
+func SlackApprovalID(id reward.ID) string { return "slack-approval-" + id.String() }
+
+// SignalRedraw asks for a look whether the reward's message shows what is so.
+const SignalRedraw = "redraw"
+
+// Redraw is the payload of the signal redraw.
+type Redraw struct {
+	// Always draws the message even if it should show everything already.
+	Always bool `json:"always,omitempty"`
 }
 
 // FulfilmentInput starts a fulfilment. The reward itself is in the ledger:

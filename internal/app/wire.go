@@ -30,6 +30,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/notify"
 	"github.com/rewardflow/rewardflow/internal/payout"
 	"github.com/rewardflow/rewardflow/internal/policy"
+	"github.com/rewardflow/rewardflow/internal/slackapproval"
 	"github.com/rewardflow/rewardflow/internal/spool"
 	"github.com/rewardflow/rewardflow/internal/telemetry"
 	"github.com/rewardflow/rewardflow/worker"
@@ -75,14 +76,18 @@ func (a *App) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	slack, err := slackClient(cfg)
+	if err != nil {
+		return err
+	}
 	if a.opts.API {
-		if err := a.buildAPI(ctx, cfg, channels, providers); err != nil {
+		if err := a.buildAPI(ctx, cfg, channels, providers, slack); err != nil {
 			return err
 		}
 	}
 	if a.opts.Worker {
 		channels.sayDisabled(ctx, a.ledger, a.log)
-		return a.buildWorker(cfg, channels, providers, write)
+		return a.buildWorker(cfg, channels, providers, write, slack)
 	}
 	return nil
 }
@@ -122,14 +127,25 @@ func (a *App) namespace() string {
 	return a.opts.Temporal.Namespace
 }
 
-func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channels, providers map[string]payout.Provider) error {
-	starter := intake.NewStarter(a.temporal, cfg.Temporal.TaskQueue, a.eager(ctx), channels.wanting)
+func (a *App) buildAPI(
+	ctx context.Context, cfg *config.Config, channels channels, providers map[string]payout.Provider, slack *slackapproval.Client,
+) error {
+	var followers []intake.Follower
+	follower := slackapproval.NewFollower(a.ledger, a.temporal, cfg.Temporal.TaskQueue)
+	if slack != nil {
+		followers = append(followers, follower)
+	}
+	starter := intake.NewStarter(a.temporal, cfg.Temporal.TaskQueue, a.eager(ctx), channels.wanting, followers...)
 	self := owner()
 	a.dispatcher = intake.NewDispatcher(intake.DispatcherConfig{Owner: self}, a.ledger, starter, a.log)
 	a.replayer = intake.NewReplayer(self, a.ledger, starter, intake.NewRuns(a.temporal, a.opts.Temporal.DataConverter), a.log)
 	a.unstored = intake.NewUnstored(a.ledger, a.log)
 	if len(channels.wanting(notify.DailySummary)) > 0 {
 		a.summary = intake.NewDailySummary(intake.SummaryConfig{Hour: cfg.DailySummaryHour, Wake: a.dispatcher.Wake}, a.ledger, a.log)
+	}
+	var clicks api.SlackInteractions
+	if slack != nil {
+		clicks = a.interactions(slack, follower)
 	}
 	operators, err := operators(cfg)
 	if err != nil {
@@ -174,6 +190,7 @@ func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channel
 		Callbacks: callback.New(callback.Config{
 			Providers: providers, TaskQueue: cfg.Temporal.TaskQueue, Logger: a.log,
 		}, a.ledger, a.temporal),
+		Slack:      clicks,
 		Registerer: a.telemetry.Registerer(),
 		Draining:   a.draining.Load,
 	})
@@ -197,7 +214,7 @@ func (a *App) buildIntake(cfg *config.Config) error {
 
 func (a *App) buildWorker(
 	cfg *config.Config, channels channels, providers map[string]payout.Provider,
-	write func(eventType, eventID string, body []byte) (notify.Message, error),
+	write func(eventType, eventID string, body []byte) (notify.Message, error), slack *slackapproval.Client,
 ) error {
 	a.firstPromoter = firstpromoter.NewClient(fpConfig(cfg))
 	rewards, err := activities.New(activities.Config{
@@ -220,7 +237,12 @@ func (a *App) buildWorker(
 	if err != nil {
 		return err
 	}
-	a.worker = worker.New(a.temporal, worker.Options{TaskQueue: cfg.Temporal.TaskQueue}, rewards, notifications)
+	var board activities.ApprovalBoard
+	if slack != nil {
+		board = slackapproval.NewBoard(slack, a.ledger, a.log)
+	}
+	a.worker = worker.New(a.temporal, worker.Options{TaskQueue: cfg.Temporal.TaskQueue}, rewards, notifications,
+		activities.NewApprovalMessages(board))
 	return nil
 }
 

@@ -70,6 +70,10 @@ func Rules() []Rule {
 			Why: "gin appears in api and nowhere else",
 		},
 		{
+			Part: "...", Never: []string{"github.com/slack-go/slack/..."}, Except: []string{"internal/slackapproval", "internal/notify/slack"},
+			Why: "Slack's words stay in the adapters that speak to it",
+		},
+		{
 			Part: "...", Never: []string{"internal/engine/...", "go.temporal.io/server/...", "github.com/temporalio/ui-server/..."},
 			Except: []string{"cmd/standalone", "internal/engine", "internal/engine/enginetest"},
 			Why:    "the lean binary and its image hold no server",

@@ -43,6 +43,10 @@ type Config struct {
 	// DailySummaryHour is the hour of the UTC day, 0 to 23, from which on the
 	// event daily_summary is made, where a notification wants it.
 	DailySummaryHour int `yaml:"daily_summary_hour"`
+	// PublicURL is where people reach this installation, without a slash at its
+	// end; empty gives no links.
+	PublicURL string `yaml:"public_url"`
+	Slack     Slack  `yaml:"slack"`
 
 	// warnings are what validation found odd and not wrong.
 	warnings []string
@@ -184,6 +188,9 @@ type Operator struct {
 	TokenSHA256 string `yaml:"token_sha256"`
 	// Roles are among Roles().
 	Roles []string `yaml:"roles"`
+	// SlackUser is the person's user ID in Slack ("U..." or "W..."); empty for
+	// somebody who does not decide there.
+	SlackUser string `yaml:"slack_user"`
 }
 
 // Roles returns the roles that an operator can hold.
@@ -235,6 +242,28 @@ type Channel struct {
 	To       []string `yaml:"to"`
 }
 
+// Slack is where approvals are shown and decided in Slack. The zero value, but
+// for BaseURL, shows none.
+type Slack struct {
+	// BotToken is the app's ("xoxb-...").
+	BotToken Secret `yaml:"bot_token"`
+	// SigningSecret is the app's; Slack signs clicks with it.
+	SigningSecret Secret `yaml:"signing_secret"`
+	// Channel is the ID of a channel ("C..." or "G...").
+	Channel string `yaml:"channel"`
+	// TeamID is the workspace ("T...").
+	TeamID string `yaml:"team_id"`
+	// AppID is the app ("A..."); empty is not compared.
+	AppID string `yaml:"app_id"`
+	// ShowEmail sends promoters' e-mail addresses and customer IDs to Slack.
+	ShowEmail bool `yaml:"show_email"`
+	// BaseURL is Slack's Web API, without a slash at its end.
+	BaseURL string `yaml:"base_url"`
+}
+
+// Enabled reports whether approvals are shown in Slack.
+func (s Slack) Enabled() bool { return s.BotToken != "" }
+
 // NotificationEvents returns the types that a notification can be for:
 // FirstPromoter's events in their canonical spelling, then our own about a
 // reward that waits for people or came to its end, and the daily summary.
@@ -260,6 +289,7 @@ func Default() *Config {
 			Unverified:    UnverifiedAccept,
 		},
 		DailySummaryHour: 7,
+		Slack:            Slack{BaseURL: "https://slack.com/api"},
 	}
 }
 

@@ -74,9 +74,10 @@ func TestExampleLoads(t *testing.T) {
 	env := environment{
 		"FIRSTPROMOTER_API_KEY": "k", "FIRSTPROMOTER_WEBHOOK_SECRET": webhookSecret,
 		"TEAM_SECRET": signingKey, "CRM_SECRET": signingKey, "SLACK_URL": "https://hooks.slack.com/services/T0/B0/xyz",
+		"SLACK_BOT_TOKEN": "xoxb-1-hush", "SLACK_SIGNING_SECRET": "hush",
 		"STRIPE_API_KEY": "rk_test_1", "PAYPAL_CLIENT_ID": "id", "PAYPAL_CLIENT_SECRET": "hush",
 		"TREMENDOUS_API_KEY": "TEST_1",
-		"SLACK_BOT_TOKEN":    "xoxb-1", "SMTP_PASSWORD": "hush",
+		"SMTP_PASSWORD":      "hush",
 	}
 	cfg, err := config.Load(examplePath, env.lookup, env.environ()...)
 	require.NoError(t, err)
@@ -110,12 +111,44 @@ func TestExampleLoads(t *testing.T) {
 	require.Equal(t, config.Limits{"credits": 50000, "USD": 500000}, cfg.Brake.MaxPerDay)
 	require.Equal(t, []string{"approver", "finance"}, cfg.Operators[0].Roles)
 	require.Equal(t, "https://hooks.slack.com/services/T0/B0/xyz", cfg.Notifications[0].Channel.URL.Reveal())
-	require.Equal(t, config.Channel{Type: config.ChannelSlack, Token: "xoxb-1", Channel: "C0123456789"}, cfg.Notifications[2].Channel)
+	require.Equal(t, config.Channel{Type: config.ChannelSlack, Token: "xoxb-1-hush", Channel: "C0123456789"}, cfg.Notifications[2].Channel)
 	require.Equal(t, config.Channel{
 		Type: config.ChannelEmail, Host: "smtp.example.com", Port: 587, TLS: config.TLSStart, Username: "rewards", Password: "hush",
 		From: "Rewards <rewards@example.com>", To: []string{"finance@example.com", "ops@example.com"},
 	}, cfg.Notifications[3].Channel)
 	require.Equal(t, 7, cfg.DailySummaryHour)
+	require.Equal(t, config.Slack{
+		BotToken: "xoxb-1-hush", SigningSecret: "hush", Channel: "C0123456789", TeamID: "T0123456789", AppID: "A0123456789",
+		BaseURL: "https://slack.com/api",
+	}, cfg.Slack)
+	require.Equal(t, "U012AB3CD", cfg.Operators[0].SlackUser)
+	require.Equal(t, "https://rewards.example.com", cfg.PublicURL)
+}
+
+func TestSlackIsOffByDefault(t *testing.T) {
+	t.Parallel()
+
+	cfg := mustParse(t, required, nil)
+	require.False(t, cfg.Slack.Enabled())
+	require.Contains(t, cfg.Summary(), config.Setting{Key: "slack", Value: "no approvals"})
+}
+
+func TestSlackWithoutPeopleIsNoted(t *testing.T) {
+	t.Parallel()
+
+	cfg := mustParse(t, required+"slack: {bot_token: xoxb-1, signing_secret: s, channel: C1, team_id: T1}\n", nil)
+	require.True(t, cfg.Slack.Enabled())
+	require.Contains(t, cfg.Warnings(), "slack: no operator has a slack_user, so nobody can decide there")
+	require.Contains(t, cfg.Summary(), config.Setting{Key: "slack", Value: "approvals in channel C1 of workspace T1"})
+}
+
+func TestSlackSecretFromAFile(t *testing.T) {
+	t.Parallel()
+
+	path := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(path, []byte("xoxb-file\n"), 0o600))
+	cfg := mustParse(t, required+"slack: {signing_secret: s, channel: C1, team_id: T1}\n", environment{"REWARDFLOW_SLACK_BOT_TOKEN_FILE": path})
+	require.Equal(t, "xoxb-file", cfg.Slack.BotToken.Reveal())
 }
 
 func TestFileThatDoesNotExist(t *testing.T) {

@@ -52,6 +52,18 @@ func TestMistakes(t *testing.T) {
 		"unverified":      {"approvals: {unverified: acept}", `approvals.unverified: "acept" is not known, did you mean "accept"?; allowed: accept, ignore`},
 		"unverified bool": {"approvals: {unverified: yes}", `approvals.unverified: "yes" is not known; allowed: accept, ignore`},
 
+		"slack without token":   {"slack: {channel: C1}", "slack.bot_token: is missing; allowed: the bot token of the Slack app, xoxb-...; leave slack out"},
+		"slack user token":      {"slack: {bot_token: xoxp-1, signing_secret: s, channel: C1, team_id: T1}", "slack.bot_token: is not a bot token"},
+		"slack without secret":  {"slack: {bot_token: xoxb-1, channel: C1, team_id: T1}", "slack.signing_secret: is missing"},
+		"slack channel by name": {`slack: {bot_token: xoxb-1, signing_secret: s, channel: "#rewards", team_id: T1}`, `slack.channel: "#rewards" is not an ID of Slack; allowed: the channel's ID, not its name`},
+		"slack without team":    {"slack: {bot_token: xoxb-1, signing_secret: s, channel: C1}", "slack.team_id: is missing"},
+		"slack app":             {"slack: {bot_token: xoxb-1, signing_secret: s, channel: C1, team_id: T1, app_id: B1}", `slack.app_id: "B1" is not an ID of Slack`},
+		"slack in clear":        {"slack: {bot_token: xoxb-1, signing_secret: s, channel: C1, team_id: T1, base_url: 'http://slack.example'}", "slack.base_url: is not https"},
+		"slack user":            {"operators: [{name: a, token_sha256: " + someDigest + ", roles: [viewer], slack_user: alice}]", `operators[0].slack_user: "alice" is not an ID of Slack; allowed: a member ID`},
+		"slack user twice": {"operators: [{name: a, token_sha256: " + someDigest + ", roles: [viewer], slack_user: U1}, {name: b, token_sha256: 0" + someDigest[1:] + ", roles: [viewer], slack_user: U1}]",
+			"operators[1].slack_user: is the one of operators[0], too"},
+		"public url": {"public_url: rewards.example.com", "public_url: is not an absolute URL"},
+
 		"provider name":     {"providers: {My Team: {type: manual}}", "providers.My Team: is not a name for a provider; allowed: up to 32 of a-z"},
 		"provider reserved": {"providers: {by_hand: {type: manual}}", "providers.by_hand: is a name with a meaning of its own"},
 		"provider all":      {"providers: {all: {type: manual}}", "providers.all: is a name with a meaning of its own"},

@@ -60,7 +60,11 @@ func (c *Config) Summary() []Setting {
 	for i, n := range c.Notifications {
 		s = append(s, Setting{itemKey("notifications", i), n.Channel.Type + ": " + strings.Join(n.Events, ", ")})
 	}
-	return s
+	shown := "no approvals"
+	if c.Slack.Enabled() {
+		shown = "approvals in channel " + c.Slack.Channel + " of workspace " + c.Slack.TeamID
+	}
+	return append(s, Setting{"public_url", cmp.Or(c.PublicURL, "not set")}, Setting{"slack", shown})
 }
 
 // Warnings returns, in words, what is allowed and probably not meant.

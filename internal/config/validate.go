@@ -24,6 +24,8 @@ const minWebhookSecret = 32
 // one form.
 func (c *Config) complete(d *decoder) {
 	c.FirstPromoter.BaseURL = strings.TrimRight(c.FirstPromoter.BaseURL, "/")
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	c.Slack.BaseURL = strings.TrimRight(c.Slack.BaseURL, "/")
 	for name, p := range c.Providers {
 		key := childKey("providers", name)
 		c.Providers[name] = p.complete(func(field string) bool { return d.given(childKey(key, field)) })
@@ -53,6 +55,7 @@ func (c *Config) validate(d *decoder) {
 	c.validateBrake(d)
 	c.validateOperators(d)
 	c.validateNotifications(d)
+	c.validateSlack(d)
 	c.warn()
 }
 
@@ -236,6 +239,9 @@ func (c *Config) warn() {
 			note("routes[%d]: it matches every reward, so the routes after it are never used", i)
 			break
 		}
+	}
+	if c.Slack.Enabled() && !slices.ContainsFunc(c.Operators, func(o Operator) bool { return o.SlackUser != "" }) {
+		note("slack: no operator has a slack_user, so nobody can decide there")
 	}
 	if len(c.Operators) == 0 {
 		note("operators: there are none, so only this machine can use the operator API")

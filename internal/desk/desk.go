@@ -56,14 +56,29 @@ func New(rec record, temporal messenger, acceptUnverified bool, logger *slog.Log
 // the tally, not an error. That the workflow could not be told is no error
 // either: the decision is kept, and delivered later.
 func (d *Desk) Decide(ctx context.Context, dec reward.Decision) (ledger.Tally, error) {
-	tally, err := d.ledger.Decide(ctx, dec, d.acceptUnverified)
-	if err != nil || !tally.Decision.Counted {
-		return tally, err
+	tally, err := d.Record(ctx, dec)
+	if err == nil {
+		d.Tell(ctx, tally)
 	}
-	if err := d.tell(ctx, tally.Decision); err != nil {
-		d.log.WarnContext(ctx, "decision.not_delivered", "reward_id", dec.RewardID, "decision_id", tally.Decision.ID, "error", err)
+	return tally, err
+}
+
+// Record is the first half of Decide, for a caller who has no time to wait for
+// Temporal: it records the decision, and leaves it to Tell, or to Deliver some
+// seconds later, to tell the workflow.
+func (d *Desk) Record(ctx context.Context, dec reward.Decision) (ledger.Tally, error) {
+	return d.ledger.Decide(ctx, dec, d.acceptUnverified)
+}
+
+// Tell is the other half: it tells the workflow of a decision that counts.
+func (d *Desk) Tell(ctx context.Context, tally ledger.Tally) {
+	dec := tally.Decision
+	if !dec.Counted {
+		return
 	}
-	return tally, nil
+	if err := d.tell(ctx, dec); err != nil {
+		d.log.WarnContext(ctx, "decision.not_delivered", "reward_id", dec.RewardID, "decision_id", dec.ID, "error", err)
+	}
 }
 
 // tell delivers a decision by the update, whose answer comes from the

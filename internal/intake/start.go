@@ -29,14 +29,24 @@ type Starter struct {
 	taskQueue string
 	eager     bool
 	channels  func(eventType string) []string
+	followers []Follower
+}
+
+// Follower is told of what is dispatched, beside the channels. An error is
+// ambiguous: the row comes again, and following it again is safe.
+type Follower interface {
+	Follow(ctx context.Context, row ledger.Pending) error
 }
 
 // NewStarter returns a Starter. eager asks the server to hand the first task
 // straight back, which helps where a worker shares the client. channels names
 // the notification channels that an event type is routed to; an event that
-// nobody wants costs no workflow.
-func NewStarter(temporal starter, taskQueue string, eager bool, channels func(eventType string) []string) *Starter {
-	return &Starter{temporal: temporal, taskQueue: taskQueue, eager: eager, channels: channels}
+// nobody wants costs no workflow. Followers hear of every event but those that
+// start a fulfilment.
+func NewStarter(
+	temporal starter, taskQueue string, eager bool, channels func(eventType string) []string, followers ...Follower,
+) *Starter {
+	return &Starter{temporal: temporal, taskQueue: taskQueue, eager: eager, channels: channels, followers: followers}
 }
 
 // Start starts the workflow of an inbox row and returns its ID and the channels
@@ -46,6 +56,11 @@ func (s *Starter) Start(ctx context.Context, row ledger.Pending) (ledger.Dispatc
 	ctx = telemetry.Continue(ctx, row.Traceparent)
 	if row.RewardID != 0 {
 		return ledger.Dispatched{Inbox: row.Inbox, WorkflowID: workflows.FulfilmentID(row.RewardID)}, s.Fulfil(ctx, claimed(row))
+	}
+	for _, f := range s.followers {
+		if err := f.Follow(ctx, row); err != nil {
+			return ledger.Dispatched{}, err
+		}
 	}
 	channels := s.channels(row.Type)
 	if len(channels) == 0 {

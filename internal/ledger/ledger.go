@@ -31,6 +31,7 @@ type Ledger interface {
 	Closing
 	Brake
 	Statement
+	ApprovalMessages
 	// Ping reports whether the inbox can commit, by a write that leaves no trace.
 	Ping(ctx context.Context) error
 	Close() error

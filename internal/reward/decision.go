@@ -23,6 +23,7 @@ type Lane string
 // The lanes.
 const (
 	LaneAPI      Lane = "api"
+	LaneSlack    Lane = "slack"
 	LaneTemporal Lane = "temporal"
 )
 

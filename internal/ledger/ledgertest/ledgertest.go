@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Ledg
 		"entries":       entryChecks(),
 		"races":         raceChecks(),
 		"model":         modelChecks(),
+		"messages":      messageChecks(),
 	}
 	for group, checks := range groups {
 		t.Run(group, func(t *testing.T) {

@@ -64,12 +64,14 @@ func (t *tx) assess(ctx context.Context, now ledger.Record, a ledger.Assessment,
 	if err != nil {
 		return err
 	}
-	if a.Status == now.Status && a.Reason == now.Reason {
-		return nil
+	next := step{id: r.ID, to: a.Status, reason: a.Reason, actor: actor, notify: endNotice(a.Status)}
+	switch {
+	case a.Status != now.Status || a.Reason != now.Reason:
+		return t.enter(ctx, now.Status, next)
+	case a.Digest != now.Digest:
+		return t.askedAgain(ctx, next)
 	}
-	return t.enter(ctx, now.Status, step{
-		id: r.ID, to: a.Status, reason: a.Reason, actor: actor, notify: endNotice(a.Status),
-	})
+	return nil
 }
 
 // Move implements ledger.Rewards.

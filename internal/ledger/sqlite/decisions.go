@@ -69,6 +69,11 @@ func (t *tx) decide(ctx context.Context, d reward.Decision, acceptUnverified boo
 	if err := t.keepDecision(ctx, recorded); err != nil {
 		return ledger.Tally{}, err
 	}
+	if recorded.Counted {
+		if err := t.changed(ctx, step{id: d.RewardID, to: now.Status, reason: now.Reason}); err != nil {
+			return ledger.Tally{}, err
+		}
+	}
 	recorded, _, err = t.decisionWith(ctx, d.ID)
 	if err != nil {
 		return ledger.Tally{}, err

@@ -24,6 +24,8 @@ const (
 const (
 	noticeAttention = "reward_attention"
 	noticeFulfilled = "reward_fulfilled"
+	// noticeChanged is for the reward's open message, and for nobody else.
+	noticeChanged = "reward_changed"
 )
 
 // step is one change of a reward's status.
@@ -51,7 +53,7 @@ func (t *tx) enter(ctx context.Context, from reward.Status, s step) error {
 		return err
 	}
 	if s.notify == "" {
-		return nil
+		return t.changed(ctx, s)
 	}
 	return t.notice(ctx, s)
 }
