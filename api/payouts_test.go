@@ -44,7 +44,7 @@ func TestStatementShowsPayoutsAsDesigned(t *testing.T) {
 		full.ReturnedAt, full.ClosedAt = noon().Add(-90*time.Minute), noon().Add(time.Minute)
 		full.PolicyVersion, full.Rule, full.ByHand = "p1", "amount > 10", true
 		full.Approvals = []ledger.Approval{{By: "alice", Verified: true, At: noon().Add(-4 * time.Hour)}}
-		full.Resolution = reward.Resolution{ID: "res-1", Action: reward.ActionPaid, Reference: "txn_1", Comment: "bank", By: "bob", Verified: true, At: noon()}
+		full.Resolution = reward.Resolution{ID: "res-1", Action: reward.ActionPaid, Reference: "txn_1", Evidence: "page 3", Comment: "bank", By: "bob", Verified: true, At: noon()}
 		return []ledger.Entry{full, entry(8, noon())}, nil
 	}
 	rec := a.do(t, http.MethodGet, "/api/v1/payouts", "")
@@ -55,7 +55,7 @@ func TestStatementShowsPayoutsAsDesigned(t *testing.T) {
 		"key":"rf_7_1","generation":2,"destination":"account 7","detail":"delivered",
 		"promoter":{"id":5272969,"cust_id":"cus_1"},"campaign":{"id":17476,"name":"Main"},
 		"policy_version":"p1","rule":"amount > 10","approvals":[{"by":"alice","verified":true,"at":"2026-11-23T08:00:00Z"}],
-		"by_hand":true,"resolution":{"id":"res-1","action":"paid","provider":"","reference":"txn_1","comment":"bank","by":"bob",
+		"by_hand":true,"resolution":{"id":"res-1","action":"paid","provider":"","reference":"txn_1","evidence":"page 3","comment":"bank","by":"bob",
 			"verified":true,"at":"2026-11-23T12:00:00Z"},
 		"reserved_at":"2026-11-23T09:00:00Z","first_sent_at":"2026-11-23T10:00:00Z","last_sent_at":"2026-11-23T11:00:00Z",
 		"paid_at":"2026-11-23T12:00:00Z","returned_at":"2026-11-23T10:30:00Z","closed_at":"2026-11-23T12:01:00Z"

@@ -227,7 +227,7 @@ func TestASpreadsheetRunsNothing(t *testing.T) {
 		more := strings.ReplaceAll(`,"provider":§,"reference":§,"other_references":[§],"key":§,"destination":§,"detail":§,
 			"promoter":{"id":-7,"cust_id":§,"email":§},"campaign":{"id":-8,"name":§},"rule":§,"policy_version":§,
 			"approvals":[{"by":§,"verified":true,"at":"2026-11-05T00:00:00Z"}],
-			"resolution":{"action":§,"reference":§,"comment":§,"by":§,"verified":true}`, "§", string(quoted))
+			"resolution":{"action":§,"reference":§,"evidence":§,"comment":§,"by":§,"verified":true}`, "§", string(quoted))
 		lines = append(lines, line(len(lines)+1, more))
 	}
 	api := &statement{totals: sumOf(len(lines), 5*len(lines))}
@@ -240,7 +240,7 @@ func TestASpreadsheetRunsNothing(t *testing.T) {
 	for i, row := range rows {
 		for _, column := range []string{
 			"provider", "reference", "other_references", "key", "destination", "detail", "cust_id", "email", "campaign", "rule",
-			"policy_version", "approved_by", "resolution", "resolved_by", "resolved_reference", "resolved_comment",
+			"policy_version", "approved_by", "resolution", "resolved_by", "resolved_reference", "resolved_evidence", "resolved_comment",
 		} {
 			require.Equal(t, texts[sent[i]], row[column], "%s of %q", column, sent[i])
 		}

@@ -137,7 +137,7 @@ func (w *statementWriter) header() []string {
 		"provider", "reference", "other_references", "key", "generation", "destination",
 		"promoter_id", "cust_id", "campaign_id", "campaign",
 		"approved_by", "approved_at", "rule", "policy_version",
-		"by_hand", "resolution", "resolved_by", "resolved_at", "resolved_reference", "resolved_comment",
+		"by_hand", "resolution", "resolved_by", "resolved_at", "resolved_reference", "resolved_evidence", "resolved_comment",
 		"reserved_at", "first_sent_at", "last_sent_at", "paid_at", "returned_at", "closed_at", "status", "detail",
 	}
 	if w.email {
@@ -166,7 +166,7 @@ func (w *statementWriter) cells(e entryDocument) []string {
 		cell(e.Key), strconv.Itoa(e.Generation), cell(e.Destination),
 		strconv.FormatInt(e.Promoter.ID, 10), cell(e.Promoter.CustID), strconv.FormatInt(e.Campaign.ID, 10), cell(e.Campaign.Name),
 		cell(strings.Join(by, "; ")), strings.Join(at, "; "), cell(e.Rule), cell(e.PolicyVersion),
-		strconv.FormatBool(e.ByHand), cell(string(r.Action)), cell(resolvedBy), stamp(r.At), cell(r.Reference), cell(r.Comment),
+		strconv.FormatBool(e.ByHand), cell(string(r.Action)), cell(resolvedBy), stamp(r.At), cell(r.Reference), cell(r.Evidence), cell(r.Comment),
 		stamp(e.ReservedAt), stamp(e.FirstSentAt), stamp(e.LastSentAt), stamp(e.PaidAt), stamp(e.ReturnedAt), stamp(e.ClosedAt),
 		cell(string(e.Status)), cell(e.Detail),
 	}
