@@ -24,6 +24,8 @@ type Ledger interface {
 	Payouts
 	Closing
 	Brake
+	Sessions
+	Overviews
 	// Ping reports whether the inbox can commit, by a write that leaves no trace.
 	Ping(ctx context.Context) error
 	Close() error

@@ -34,6 +34,8 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Ledg
 		"brake":     brakeChecks(),
 		"closing":   closingChecks(),
 		"races":     raceChecks(),
+		"sessions":  sessionChecks(),
+		"overview":  overviewChecks(),
 		"model":     modelChecks(),
 	}
 	for group, checks := range groups {
