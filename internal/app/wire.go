@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -108,13 +106,13 @@ func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channel
 	a.dispatcher = intake.NewDispatcher(intake.DispatcherConfig{Owner: owner()}, a.ledger, starter, a.log)
 	a.desk = desk.New(a.ledger, a.temporal, acceptUnverified(cfg), a.log)
 
-	operators, err := operators(cfg)
+	who, err := identities(cfg)
 	if err != nil {
 		return err
 	}
 	var known []api.Provider
 	for name, p := range cfg.Providers {
-		known = append(known, api.Provider{Name: name, ByHand: p.Type == config.ProviderManual})
+		known = append(known, api.Provider{Name: name, Type: p.Type, ByHand: p.Type == config.ProviderManual})
 	}
 	in, err := intake.New(a.ledger, intake.Config{
 		CloseByAnswerAfter: cfg.FirstPromoter.CloseByAnswerAfter, Wake: a.dispatcher.Wake,
@@ -129,7 +127,9 @@ func (a *App) buildAPI(ctx context.Context, cfg *config.Config, channels channel
 	a.handler, err = api.New(api.Config{
 		WebhookSecret:     cfg.FirstPromoter.WebhookSecret.Reveal(),
 		BasicAuth:         cfg.FirstPromoter.BasicAuth.Reveal(),
-		Operators:         operators,
+		Operators:         who.Operators,
+		Proxy:             who.Proxy,
+		SessionLifetime:   who.SessionLifetime,
 		Providers:         known,
 		Caps:              caps(cfg),
 		WorkflowID:        workflows.FulfilmentID,
@@ -204,18 +204,6 @@ func caps(cfg *config.Config) ledger.Caps {
 		MaxPerPromoterPerDay: cfg.Brake.MaxPerPromoterPerDay,
 		MaxPerCampaignPerDay: cfg.Brake.MaxPerCampaignPerDay,
 	}
-}
-
-func operators(cfg *config.Config) ([]api.Operator, error) {
-	var out []api.Operator
-	for _, o := range cfg.Operators {
-		sum, err := hex.DecodeString(o.TokenSHA256)
-		if err != nil || len(sum) != sha256.Size {
-			return nil, fmt.Errorf("operator %s: token_sha256 is not a SHA-256 in hexadecimal digits", o.Name)
-		}
-		out = append(out, api.Operator{Name: o.Name, TokenSHA256: [sha256.Size]byte(sum), Roles: o.Roles})
-	}
-	return out, nil
 }
 
 // owner names this process in leases.

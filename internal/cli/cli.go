@@ -123,7 +123,7 @@ Is everything set up right?     rewardflow doctor`,
 	p.root.AddCommand(
 		p.apiCommand(), p.workerCommand(),
 		p.approvalsCommand(), p.rewardsCommand(), p.showCommand(), p.whyCommand(), p.resolveCommand(), p.brakeCommand(),
-		p.doctorCommand(), p.versionCommand(), exitCodesTopic(),
+		p.doctorCommand(), p.tokenCommand(), p.versionCommand(), exitCodesTopic(),
 	)
 	return p
 }
