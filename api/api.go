@@ -25,6 +25,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/rewardflow/rewardflow/api/console"
+	"github.com/rewardflow/rewardflow/internal/identity"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
@@ -36,9 +38,13 @@ type Config struct {
 	// BasicAuth is "user:password", which a webhook must bring as well; empty
 	// asks for none.
 	BasicAuth string
-	// Operators may use the operator API. With none, it answers the machine
-	// that it runs on and nobody else.
+	// Operators may use the operator API. With none, and without a proxy that
+	// names people, it answers the machine that it runs on and nobody else.
 	Operators []Operator
+	// Proxy names people in headers; the zero value trusts none.
+	Proxy identity.Proxy
+	// SessionLifetime is how long somebody stays signed in; zero means 12 hours.
+	SessionLifetime time.Duration
 	// Providers are the configured providers. With none, any name is taken for
 	// one.
 	Providers []Provider
@@ -75,6 +81,8 @@ type Config struct {
 type Provider struct {
 	// Name is the configured name, the one that routes use.
 	Name string
+	// Type is the configured type, "stripe" for one.
+	Type string
 	// ByHand says that a person pays, and tells with a reference.
 	ByHand bool
 }
@@ -121,6 +129,8 @@ type Ledger interface {
 	eventLog
 	budgetReader
 	inboxProbe
+	identity.Sessions
+	console.Ledger
 }
 
 // Desk takes what people decide: it commits it, and tells the workflow.
@@ -128,6 +138,7 @@ type Desk interface {
 	decider
 	resolver
 	brakeListener
+	console.Desk
 }
 
 // New returns the whole HTTP surface as one handler. It refuses a
@@ -148,8 +159,15 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 		return nil, fmt.Errorf("setting up the HTTP API: %w", err)
 	}
 
+	auth := identity.New(identity.Config{
+		Operators: cfg.Operators, Proxy: cfg.Proxy, SessionLifetime: cfg.SessionLifetime, Logger: cfg.Logger, Now: cfg.Now,
+	}, deps.Ledger)
+	pages, err := newConsole(cfg, deps, metrics, auth)
+	if err != nil {
+		return nil, fmt.Errorf("setting up the HTTP API: %w", err)
+	}
 	e := &edge{
-		auth:     newAuthenticator(cfg.Operators),
+		auth:     auth,
 		log:      cfg.Logger,
 		metrics:  metrics,
 		unstored: deps.Unstored,
@@ -158,16 +176,16 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 	}
 	routes := newRoutes(cfg, deps, metrics, document)
 	metrics.register(routes)
-	if len(cfg.Operators) == 0 && !loopbackHost(cfg.Listen) {
+	if auth.Open() && !identity.LoopbackHost(cfg.Listen) {
 		cfg.Logger.Warn("the operator API answers this machine only: no operators are configured",
 			slog.String("listen", cfg.Listen))
 	}
-	return e.engine(routes, newTracing(cfg.TracerProvider, cfg.Propagator)), nil
+	return e.engine(routes, pages, newTracing(cfg.TracerProvider, cfg.Propagator)), nil
 }
 
 // edge holds what every request needs, whatever its route.
 type edge struct {
-	auth     authenticator
+	auth     *identity.Authenticator
 	log      *slog.Logger
 	metrics  *metrics
 	unstored Unstored // May be nil.
@@ -177,7 +195,7 @@ type edge struct {
 
 // engine builds the router. The order of the middleware is part of its
 // meaning: the outer ones see the final status, so they come first.
-func (e *edge) engine(routes []route, tracing gin.HandlerFunc) http.Handler {
+func (e *edge) engine(routes []route, pages http.Handler, tracing gin.HandlerFunc) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.ContextWithFallback = true
@@ -200,6 +218,9 @@ func (e *edge) engine(routes []route, tracing gin.HandlerFunc) http.Handler {
 	)
 	for _, r := range routes {
 		engine.Handle(r.method, r.path, e.serve(r))
+	}
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		engine.Handle(method, consolePath, serveConsole(pages))
 	}
 	engine.NoRoute(fail(newProblem(http.StatusNotFound, "no_such_route",
 		"there is nothing at this address: GET /api/v1/openapi.json lists what there is")))

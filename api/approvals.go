@@ -97,7 +97,7 @@ func (h *approvalsHandler) collect(ctx context.Context, who principal, before le
 // consider says whether a reward waits for the caller. It asks the cheap
 // question first.
 func (h *approvalsHandler) consider(ctx context.Context, who principal, r ledger.Record) (approvalJSON, bool, error) {
-	if r.Approvals == 0 || !mayDecide(who, r.Role) {
+	if r.Approvals == 0 || !who.MayDecide(r.Role) {
 		return approvalJSON{}, false, nil
 	}
 	tally, err := h.ledger.TallyOf(ctx, r.Reward.ID)
@@ -123,17 +123,8 @@ func (h *approvalsHandler) consider(ctx context.Context, who principal, r ledger
 	}, true, nil
 }
 
-// mayDecide mirrors the ledger's rule, so that nobody is shown what they would
-// be refused. The ledger's word is the one that counts.
-func mayDecide(who principal, role string) bool {
-	if role != "" {
-		return slices.Contains(who.roles, role)
-	}
-	return slices.Contains(who.roles, RoleApprover) || slices.Contains(who.roles, RoleFinance)
-}
-
 func hasDecided(who principal, current reward.Digest, decisions []ledger.Recorded) bool {
 	return slices.ContainsFunc(decisions, func(d ledger.Recorded) bool {
-		return d.Counted && d.By == who.name && d.Digest == current
+		return d.Counted && d.By == who.Name && d.Digest == current
 	})
 }

@@ -111,7 +111,7 @@ func (h *brakeHandler) state(c *gin.Context) (ledger.BrakeState, error) {
 		return ledger.BrakeState{}, unknownProvider("scope", append([]string{ledger.AllProviders}, h.providers...))
 	}
 	return ledger.BrakeState{
-		Scope: scope, Paused: *in.Paused, Reason: reason, By: principalOf(c).name, At: h.now(),
+		Scope: scope, Paused: *in.Paused, Reason: reason, By: principalOf(c).Name, At: h.now(),
 	}, nil
 }
 

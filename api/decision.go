@@ -59,7 +59,7 @@ func (h *decisionHandler) decide(c *gin.Context) error {
 	if tally.Repeated && !sameDecision(tally.Decision.Decision, d) {
 		return keyReused()
 	}
-	h.count(d.Verdict, tally)
+	h.metrics.decided(d.Verdict, tally)
 	if !tally.Decision.Counted {
 		return newProblem(http.StatusConflict, "decision_refused",
 			fmt.Sprintf("the decision was recorded and does not count: %s", tally.Decision.Refusal))
@@ -86,7 +86,7 @@ func (h *decisionHandler) decision(c *gin.Context, id reward.ID) (reward.Decisio
 		return reward.Decision{}, invalid(`the field "decision" is neither "approve" nor "reject"`)
 	}
 	who := principalOf(c)
-	if in.Digest == "" && who.verified {
+	if in.Digest == "" && who.Verified {
 		return reward.Decision{}, invalid(fmt.Sprintf(`the field "digest" is missing: `+
 			`GET /api/v1/rewards/%s first, and send the digest of what you were shown`, id))
 	}
@@ -104,9 +104,9 @@ func (h *decisionHandler) decision(c *gin.Context, id reward.ID) (reward.Decisio
 	return reward.Decision{
 		ID:       key,
 		RewardID: id,
-		By:       who.name,
-		Verified: who.verified,
-		Roles:    who.roles,
+		By:       who.Name,
+		Verified: who.Verified,
+		Roles:    who.Roles,
 		Lane:     reward.LaneAPI,
 		Verdict:  in.Decision,
 		Comment:  comment,
@@ -120,15 +120,4 @@ func (h *decisionHandler) decision(c *gin.Context, id reward.ID) (reward.Decisio
 func sameDecision(recorded, given reward.Decision) bool {
 	return recorded.Verdict == given.Verdict && recorded.Comment == given.Comment &&
 		(given.Digest == "" || recorded.Digest == given.Digest)
-}
-
-func (h *decisionHandler) count(v reward.Verdict, tally ledger.Tally) {
-	result := decisionRefused
-	switch {
-	case tally.Repeated:
-		result = decisionRepeated
-	case tally.Decision.Counted:
-		result = decisionCounted
-	}
-	h.metrics.decisions.WithLabelValues(string(v), result).Inc()
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/rewardflow/rewardflow/api/console"
 )
 
 //go:embed openapi.yaml
@@ -33,13 +35,19 @@ func showDocument(document []byte) handler {
 	}
 }
 
-// showStart tells whoever opens the address in a browser what they found.
+// showStart leads people to the console, and tells programs what they found.
 func showStart(version string) handler {
 	return func(c *gin.Context) error {
+		c.Header("Vary", "Accept")
+		if wantsPage(c.Request) {
+			c.Redirect(http.StatusSeeOther, console.Root)
+			return nil
+		}
 		c.JSON(http.StatusOK, gin.H{
 			"name":    "rewardflow",
 			"version": version,
 			"links": gin.H{
+				"console":   console.Root,
 				"rewards":   "/api/v1/rewards",
 				"approvals": "/api/v1/approvals",
 				"brake":     "/api/v1/brake",

@@ -61,6 +61,8 @@ type ledgerDouble struct {
 	replay      func(inbox int64, o ledger.Order) (ledger.ReplayState, error)
 	replayRange func(r ledger.ReplayRange, o ledger.Order, dryRun bool) (map[ledger.ReplayState]int, error)
 	budget      func(id reward.ID) (ledger.Budget, error)
+
+	sessionsDouble
 }
 
 func (d *ledgerDouble) ListEvents(_ context.Context, f ledger.LogFilter) ([]ledger.Logged, error) {
@@ -209,6 +211,37 @@ func (d *ledgerDouble) InboxDepth(context.Context) (int, time.Time, error) {
 	return d.depth()
 }
 
+func (d *ledgerDouble) LatestClaim(context.Context, reward.ID) (ledger.Claimed, error) {
+	return ledger.Claimed{}, nil
+}
+
+func (d *ledgerDouble) Overview(context.Context, ledger.Caller, time.Time) (ledger.Overview, error) {
+	return ledger.Overview{}, nil
+}
+
+// sessionsDouble has nobody signed in. What sessions do is tested on a ledger.
+type sessionsDouble struct{}
+
+func (sessionsDouble) StartSession(context.Context, ledger.Session) error { return nil }
+
+func (sessionsDouble) SessionOf(context.Context, string) (ledger.Session, error) {
+	return ledger.Session{}, fault.New(fault.NotFound, "ledger.session", "there is no such session")
+}
+
+func (sessionsDouble) SeeSession(context.Context, string, time.Time) error { return nil }
+
+func (sessionsDouble) EndSession(context.Context, string, string, time.Time) error { return nil }
+
+func (sessionsDouble) LiveSessions(context.Context, time.Time) ([]ledger.Session, error) {
+	return nil, nil
+}
+
+func (sessionsDouble) KeepLoginCode(context.Context, string, time.Time) error { return nil }
+
+func (sessionsDouble) UseLoginCode(context.Context, string, time.Time) (bool, error) {
+	return false, nil
+}
+
 // deskDouble counts every decision, unless told otherwise.
 type deskDouble struct {
 	decide       func(d reward.Decision) (ledger.Tally, error)
@@ -224,6 +257,14 @@ func (d *deskDouble) Decide(_ context.Context, given reward.Decision) (ledger.Ta
 		}, nil
 	}
 	return d.decide(given)
+}
+
+func (d *deskDouble) DecideAll(ctx context.Context, all []reward.Decision) ([]ledger.Tally, []error) {
+	tallies, errs := make([]ledger.Tally, len(all)), make([]error, len(all))
+	for i := range all {
+		tallies[i], errs[i] = d.Decide(ctx, all[i])
+	}
+	return tallies, errs
 }
 
 func (d *deskDouble) Resolve(_ context.Context, r reward.Resolution) (reward.Status, error) {

@@ -243,7 +243,7 @@ func (h *eventsHandler) replayRange(c *gin.Context) error {
 
 func orderOf(c *gin.Context, again bool) ledger.Order {
 	who := principalOf(c)
-	return ledger.Order{By: who.name, Verified: who.verified, Again: again}
+	return ledger.Order{By: who.Name, Verified: who.Verified, Again: again}
 }
 
 // eventID reads the event that the path names: its number in the delivery log,

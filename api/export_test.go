@@ -25,7 +25,7 @@ func Silent() (http.Handler, error) {
 	return e.engine([]route{
 		{http.MethodPost, webhookPath, anyone, silence},
 		{http.MethodGet, "/silent", anyone, silence},
-	}, newTracing(noop.NewTracerProvider(), propagation.TraceContext{})), nil
+	}, http.NotFoundHandler(), newTracing(noop.NewTracerProvider(), propagation.TraceContext{})), nil
 }
 
 // RouteTable returns the rows of the route table as "METHOD path", each with
@@ -34,7 +34,7 @@ func Silent() (http.Handler, error) {
 func RouteTable(cfg Config, deps Deps) map[string][]string {
 	table := map[string][]string{}
 	for _, r := range newRoutes(cfg.withDefaults(), deps, nil, nil) {
-		table[r.method+" "+r.path] = r.access.roles()
+		table[r.method+" "+r.path] = r.access.Roles()
 	}
 	return table
 }
@@ -42,7 +42,7 @@ func RouteTable(cfg Config, deps Deps) map[string][]string {
 // ZeroAccessAllows tells what a row that forgot its access would allow.
 func ZeroAccessAllows(role string) bool {
 	var forgotten access
-	return forgotten.allows([]string{role})
+	return forgotten.Allows([]string{role})
 }
 
 // Gate bounds how many webhooks are inside at once.

@@ -49,7 +49,7 @@ func newMetrics(reg prometheus.Registerer, types []string) (*metrics, error) {
 		}),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rewardflow_decisions_total",
-			Help: "Decisions taken over the API, by what was decided and what became of it.",
+			Help: "Decisions taken over the API and the console, by what was decided and what became of it.",
 		}, []string{"decision", "result"}),
 	}
 	err := errors.Join(reg.Register(m.requests), reg.Register(m.webhook),
@@ -103,4 +103,16 @@ func (m *metrics) answeredWebhook(status int, taken ledger.Taken) {
 	if status == http.StatusUnauthorized {
 		m.unauthorized.Inc()
 	}
+}
+
+// decided counts a decision, of whatever lane.
+func (m *metrics) decided(v reward.Verdict, tally ledger.Tally) {
+	result := decisionRefused
+	switch {
+	case tally.Repeated:
+		result = decisionRepeated
+	case tally.Decision.Counted:
+		result = decisionCounted
+	}
+	m.decisions.WithLabelValues(string(v), result).Inc()
 }

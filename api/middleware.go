@@ -106,8 +106,8 @@ func (e *edge) observe(c *gin.Context) {
 		slog.Duration("duration", e.now().Sub(start)),
 		slog.String("request_id", requestID(c)),
 	}
-	if who := principalOf(c); who.name != "" {
-		attrs = append(attrs, slog.String("principal", who.name))
+	if who := principalOf(c); who.Name != "" {
+		attrs = append(attrs, slog.String("principal", who.Name))
 	}
 	e.log.LogAttrs(c.Request.Context(), level, "request.answered", attrs...)
 }

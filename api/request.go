@@ -98,7 +98,7 @@ func actionID(c *gin.Context, verb string, id reward.ID) (string, error) {
 		return "", invalid("the Idempotency-Key is not 8 to 64 letters, digits, _ and -")
 	}
 	h := sha256.New()
-	for _, part := range []string{verb, principalOf(c).name, id.String(), key} {
+	for _, part := range []string{verb, principalOf(c).Name, id.String(), key} {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
 	return "key-" + hex.EncodeToString(h.Sum(nil)[:16]), nil

@@ -101,7 +101,7 @@ func (h *resolutionHandler) resolution(c *gin.Context, id reward.ID) (reward.Res
 	who := principalOf(c)
 	return reward.Resolution{
 		ID: key, RewardID: id, Action: in.Action, Provider: in.Provider, Reference: in.Reference,
-		Evidence: in.Evidence, Comment: in.Comment, By: who.name, Verified: who.verified, At: h.now(),
+		Evidence: in.Evidence, Comment: in.Comment, By: who.Name, Verified: who.Verified, At: h.now(),
 	}, nil
 }
 

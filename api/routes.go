@@ -1,11 +1,13 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/rewardflow/rewardflow/internal/identity"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
@@ -108,13 +110,15 @@ func (e *edge) admit(c *gin.Context, a access) error {
 	if a == anyone {
 		return nil
 	}
-	who, err := e.auth.identify(c.Request)
+	who, err := e.auth.Identify(c.Request)
 	if err != nil {
-		c.Header("WWW-Authenticate", `Bearer realm="rewardflow"`)
-		return err
+		if _, unknown := errors.AsType[*identity.Refusal](err); unknown {
+			c.Header("WWW-Authenticate", `Bearer realm="rewardflow"`)
+		}
+		return refused(err)
 	}
 	c.Set(principalKey, who)
-	if !a.allows(who.roles) {
+	if !a.Allows(who.Roles) {
 		return roleMissing(a)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -204,7 +205,30 @@ func TestStartPageLinksToWhatIsThere(t *testing.T) {
 	require.Equal(t, "v1.2.3", start.Version)
 	require.NotEmpty(t, start.Links)
 	for name, link := range start.Links {
-		require.Equal(t, http.StatusOK, a.do(t, http.MethodGet, link, "").Code, name)
+		r := localRequest(http.MethodGet, link, "")
+		rec := httptest.NewRecorder()
+		a.handler.ServeHTTP(rec, r)
+		require.Equal(t, http.StatusOK, rec.Code, name)
+	}
+}
+
+// People get pages at the address that programs get JSON at.
+func TestStartLeadsBrowsersToTheConsole(t *testing.T) {
+	t.Parallel()
+
+	a := newAPITest(t)
+	for accept, status := range map[string]int{
+		"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": http.StatusSeeOther,
+		"":                            http.StatusOK,
+		"*/*":                         http.StatusOK,
+		"application/json, text/html": http.StatusOK,
+	} {
+		rec := a.do(t, http.MethodGet, "/", "", header("Accept", accept))
+		require.Equal(t, status, rec.Code, accept)
+		require.Equal(t, "Accept", rec.Header().Get("Vary"))
+		if status == http.StatusSeeOther {
+			require.Equal(t, "/console/", rec.Header().Get("Location"))
+		}
 	}
 }
 

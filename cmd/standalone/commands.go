@@ -89,7 +89,7 @@ func serve(ctx context.Context, f flags) error {
 		process, err := app.New(ctx, app.Options{
 			Config: cfg, API: true, Worker: true,
 			Temporal:      client.Options{HostPort: e.Address(), Namespace: e.Namespace()},
-			TemporalUIURL: e.UIURL(), Version: version(), Logger: logger, Lookup: os.LookupEnv,
+			TemporalUIURL: e.UIURL(), Version: version(), Logger: logger, Lookup: os.LookupEnv, Started: printLogin,
 		})
 		if err != nil {
 			return err
@@ -97,6 +97,18 @@ func serve(ctx context.Context, f flags) error {
 		logger.InfoContext(ctx, "standalone.starting", "listen", cfg.Listen, "temporal", e.Address(), "temporal_ui", e.UIURL(), "data_dir", cfg.DataDir)
 		return process.Run(ctx)
 	})
+}
+
+// printLogin tells whoever started the process how to open the console. The
+// link goes to the terminal and not into the log, which others may read.
+func printLogin(ctx context.Context, process *app.App) {
+	link, err := process.LoginLink(ctx)
+	switch {
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "\nThere is no login link: %v\n", err)
+	case link != "":
+		fmt.Fprintf(os.Stderr, "\nOpen the console as admin. This link works once, within an hour:\n\n  %s\n\n", link)
+	}
 }
 
 // runDemo runs the process and the doubles.

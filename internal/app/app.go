@@ -42,6 +42,8 @@ type Options struct {
 	TemporalUIURL string
 	Version       string
 	Logger        *slog.Logger
+	// Started is called once the process answers; nil calls nothing.
+	Started func(ctx context.Context, a *App)
 	// Lookup reads the environment, for telemetry; nil reads nothing.
 	Lookup func(string) (string, bool)
 	// DrainFor is how long the API still serves after Stop was called, and says
@@ -142,6 +144,9 @@ func (a *App) Start(ctx context.Context) error {
 func (a *App) Run(ctx context.Context) error {
 	if err := a.Start(ctx); err != nil {
 		return err
+	}
+	if a.opts.Started != nil {
+		a.opts.Started(ctx, a)
 	}
 	var failure error
 	select {

@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -147,13 +145,13 @@ func (a *App) buildAPI(
 	if slack != nil {
 		clicks = a.interactions(slack, follower)
 	}
-	operators, err := operators(cfg)
+	who, err := identities(cfg)
 	if err != nil {
 		return err
 	}
 	var known []api.Provider
 	for name, p := range cfg.Providers {
-		known = append(known, api.Provider{Name: name, ByHand: p.Type == config.ProviderManual})
+		known = append(known, api.Provider{Name: name, Type: p.Type, ByHand: p.Type == config.ProviderManual})
 	}
 	if err := a.buildIntake(cfg); err != nil {
 		return err
@@ -164,7 +162,9 @@ func (a *App) buildAPI(
 	a.handler, err = api.New(api.Config{
 		WebhookSecret:     cfg.FirstPromoter.WebhookSecret.Reveal(),
 		BasicAuth:         cfg.FirstPromoter.BasicAuth.Reveal(),
-		Operators:         operators,
+		Operators:         who.Operators,
+		Proxy:             who.Proxy,
+		SessionLifetime:   who.SessionLifetime,
 		Providers:         known,
 		EventTypes:        firstpromoter.KnownTypes(),
 		Caps:              caps(cfg),
@@ -265,18 +265,6 @@ func caps(cfg *config.Config) ledger.Caps {
 		MaxPerPromoterPerDay: cfg.Brake.MaxPerPromoterPerDay,
 		MaxPerCampaignPerDay: cfg.Brake.MaxPerCampaignPerDay,
 	}
-}
-
-func operators(cfg *config.Config) ([]api.Operator, error) {
-	var out []api.Operator
-	for _, o := range cfg.Operators {
-		sum, err := hex.DecodeString(o.TokenSHA256)
-		if err != nil || len(sum) != sha256.Size {
-			return nil, fmt.Errorf("operator %s: token_sha256 is not a SHA-256 in hexadecimal digits", o.Name)
-		}
-		out = append(out, api.Operator{Name: o.Name, TokenSHA256: [sha256.Size]byte(sum), Roles: o.Roles})
-	}
-	return out, nil
 }
 
 // owner names this process in leases.

@@ -63,8 +63,15 @@ func Rules() []Rule {
 		},
 		{
 			Part: "api", Why: "the edge knows ports, and no adapter",
-			Ours: []string{"internal/reward", "internal/fault", "internal/ledger", "internal/payout", "internal/suggest"},
+			Ours: []string{
+				"internal/reward", "internal/fault", "internal/ledger", "internal/payout", "internal/suggest", "internal/identity", "api/console",
+			},
 		},
+		{
+			Part: "api/console", Why: "the pages know ports, and no adapter",
+			Ours: []string{"internal/reward", "internal/fault", "internal/ledger", "internal/identity"},
+		},
+		{Part: "internal/identity", Ours: []string{"internal/fault", "internal/ledger"}, Why: "who somebody is has nothing to do with what is paid"},
 		{
 			Part: "...", Never: []string{"github.com/gin-gonic/gin/..."}, Except: []string{"api"},
 			Why: "gin appears in api and nowhere else",

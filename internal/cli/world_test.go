@@ -164,6 +164,15 @@ func (d *desk) Decide(ctx context.Context, decision reward.Decision) (ledger.Tal
 	return d.ledger.Decide(ctx, decision, true)
 }
 
+// DecideAll is the console's; no command decides many at once.
+func (d *desk) DecideAll(ctx context.Context, all []reward.Decision) ([]ledger.Tally, []error) {
+	tallies, errs := make([]ledger.Tally, len(all)), make([]error, len(all))
+	for i := range all {
+		tallies[i], errs[i] = d.Decide(ctx, all[i])
+	}
+	return tallies, errs
+}
+
 // Resolve does what the fulfilment workflow would be told by the instruction,
 // as far as the status shows it.
 func (d *desk) Resolve(ctx context.Context, r reward.Resolution) (reward.Status, error) {

@@ -36,6 +36,7 @@ type Config struct {
 	Approvals     Approvals      `yaml:"approvals"`
 	Brake         Brake          `yaml:"brake"`
 	Operators     []Operator     `yaml:"operators"`
+	Auth          Auth           `yaml:"auth"`
 	Notifications []Notification `yaml:"notifications"`
 	// Templates is a directory with messages in the operator's own words; empty
 	// for none.
@@ -193,6 +194,38 @@ type Operator struct {
 	SlackUser string `yaml:"slack_user"`
 }
 
+// Auth says who else may come in, and for how long somebody stays.
+type Auth struct {
+	// SessionLifetime is how long a person stays signed in to the console.
+	SessionLifetime time.Duration `yaml:"session_lifetime"`
+	Proxy           AuthProxy     `yaml:"proxy"`
+}
+
+// AuthProxy is a reverse proxy that signs people in and names them in headers.
+// The zero value believes nobody.
+type AuthProxy struct {
+	// Trusted are the networks that the proxy sends from, in CIDR notation.
+	Trusted []string `yaml:"trusted"`
+	// UserHeader names the person.
+	UserHeader string `yaml:"user_header"`
+	// GroupsHeader lists the person's groups, with commas between them; empty
+	// when the proxy sends none.
+	GroupsHeader string `yaml:"groups_header"`
+	// Groups give people their roles.
+	Groups []AuthGroup `yaml:"groups"`
+}
+
+// AuthGroup gives the people of a group their roles.
+type AuthGroup struct {
+	// Name is the group as the header spells it.
+	Name string `yaml:"name"`
+	// Roles are among Roles().
+	Roles []string `yaml:"roles"`
+}
+
+// On reports whether a proxy names people.
+func (p AuthProxy) On() bool { return len(p.Trusted) > 0 && p.UserHeader != "" }
+
 // Roles returns the roles that an operator can hold.
 func Roles() []string { return []string{"viewer", "approver", "finance", "operator", "admin"} }
 
@@ -288,6 +321,7 @@ func Default() *Config {
 			HoldAfter:     168 * time.Hour,
 			Unverified:    UnverifiedAccept,
 		},
+		Auth:             Auth{SessionLifetime: 12 * time.Hour},
 		DailySummaryHour: 7,
 		Slack:            Slack{BaseURL: "https://slack.com/api"},
 	}

@@ -64,6 +64,18 @@ func TestMistakes(t *testing.T) {
 			"operators[1].slack_user: is the one of operators[0], too"},
 		"public url": {"public_url: rewards.example.com", "public_url: is not an absolute URL"},
 
+		"session":         {"auth: {session_lifetime: 1s}", "auth.session_lifetime: 1s is out of range; allowed: 1m to 720h, such as 12h"},
+		"proxy alone":     {"auth: {proxy: {user_header: X-User}}", "auth.proxy.trusted: is missing; allowed: the networks that the proxy sends from"},
+		"proxy unnamed":   {"auth: {proxy: {trusted: [10.0.0.0/8]}}", "auth.proxy.user_header: is missing; allowed: the header in which"},
+		"proxy network":   {"auth: {proxy: {trusted: [10.0.0.1], user_header: X-User}}", "auth.proxy.trusted[0]: is not a network; allowed: a network in CIDR notation"},
+		"proxy of all":    {"auth: {proxy: {trusted: [0.0.0.0/0], user_header: X-User}}", "auth.proxy.trusted[0]: would believe everybody"},
+		"proxy of all v6": {`auth: {proxy: {trusted: ["::/0"], user_header: X-User}}`, "auth.proxy.trusted[0]: would believe everybody"},
+		"proxy header":    {`auth: {proxy: {trusted: [10.0.0.0/8], user_header: "X User"}}`, "auth.proxy.user_header: is not the name of a header"},
+		"proxy cookie":    {"auth: {proxy: {trusted: [10.0.0.0/8], user_header: cookie}}", "auth.proxy.user_header: every client sends this header itself"},
+		"groups unnamed":  {"auth: {proxy: {trusted: [10.0.0.0/8], user_header: X-User, groups: [{name: a, roles: [viewer]}]}}", "auth.proxy.groups_header: is missing"},
+		"group role":      {"auth: {proxy: {trusted: [10.0.0.0/8], user_header: X-User, groups_header: X-Groups, groups: [{name: a, roles: [viewr]}]}}", `auth.proxy.groups[0].roles[0]: "viewr" is not known, did you mean "viewer"?`},
+		"group twice":     {"auth: {proxy: {trusted: [10.0.0.0/8], user_header: X-User, groups_header: X-Groups, groups: [{name: a, roles: [viewer]}, {name: a, roles: [admin]}]}}", "auth.proxy.groups[1].name: is given twice"},
+
 		"provider name":     {"providers: {My Team: {type: manual}}", "providers.My Team: is not a name for a provider; allowed: up to 32 of a-z"},
 		"provider reserved": {"providers: {by_hand: {type: manual}}", "providers.by_hand: is a name with a meaning of its own"},
 		"provider all":      {"providers: {all: {type: manual}}", "providers.all: is a name with a meaning of its own"},

@@ -56,6 +56,7 @@ func (c *Config) Summary() []Setting {
 		Setting{"brake.max_per_promoter_per_day", c.Brake.MaxPerPromoterPerDay.words()},
 		Setting{"brake.max_per_campaign_per_day", c.Brake.MaxPerCampaignPerDay.words()},
 		Setting{"operators", counted(len(c.Operators), "operator")},
+		Setting{"auth", c.Auth.words()},
 	)
 	for i, n := range c.Notifications {
 		s = append(s, Setting{itemKey("notifications", i), n.Channel.Type + ": " + strings.Join(n.Events, ", ")})
@@ -77,6 +78,14 @@ func (c *Config) LogValue() slog.Value {
 		attrs = append(attrs, slog.String(s.Key, s.Value))
 	}
 	return slog.GroupValue(attrs...)
+}
+
+func (a Auth) words() string {
+	if !a.Proxy.On() {
+		return "sessions last " + a.SessionLifetime.String()
+	}
+	return fmt.Sprintf("sessions last %s, a proxy in %s names people in %s, %s",
+		a.SessionLifetime, strings.Join(a.Proxy.Trusted, ", "), a.Proxy.UserHeader, counted(len(a.Proxy.Groups), "group"))
 }
 
 func (r Route) words() string {

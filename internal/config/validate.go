@@ -38,7 +38,7 @@ func (c *Config) complete(d *decoder) {
 	for i := range c.Operators {
 		c.Operators[i].TokenSHA256 = strings.ToLower(c.Operators[i].TokenSHA256)
 	}
-	if !d.given("approvals.unverified") && len(c.Operators) > 0 {
+	if !d.given("approvals.unverified") && (len(c.Operators) > 0 || c.Auth.Proxy.On()) {
 		c.Approvals.Unverified = UnverifiedIgnore
 	}
 }
@@ -54,6 +54,7 @@ func (c *Config) validate(d *decoder) {
 	c.validateApprovals(d)
 	c.validateBrake(d)
 	c.validateOperators(d)
+	c.validateAuth(d)
 	c.validateNotifications(d)
 	c.validateSlack(d)
 	c.warn()
@@ -243,13 +244,16 @@ func (c *Config) warn() {
 	if c.Slack.Enabled() && !slices.ContainsFunc(c.Operators, func(o Operator) bool { return o.SlackUser != "" }) {
 		note("slack: no operator has a slack_user, so nobody can decide there")
 	}
-	if len(c.Operators) == 0 {
+	if len(c.Operators) == 0 && !c.Auth.Proxy.On() {
 		note("operators: there are none, so only this machine can use the operator API")
 		return
 	}
 	if c.Approvals.Unverified == UnverifiedAccept {
 		note("approvals.unverified: decisions from the Temporal UI count, although they prove no identity")
 		return
+	}
+	if c.Auth.Proxy.On() {
+		return // Who is in which group is not known here.
 	}
 	for i, rule := range c.Policy {
 		if able := c.approvers(rule.Role); rule.Then == policy.Ask && able < max(rule.Approvals, 1) {

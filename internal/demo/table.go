@@ -18,13 +18,14 @@ import (
 func (d *Demo) greet() {
 	fmt.Fprintf(d.opts.Out, `rewardflow demo: FirstPromoter and the provider are doubles with books of their own.
 
+  console        %s
   operator API   %s/api/v1/rewards
   Temporal UI    %s
   FirstPromoter  %s (double)
   provider       %s/rewards (double)
   files          %s
 
-`, d.process.URL(), d.opts.TemporalUIURL, d.fpURL+"/api/v1", d.providing, d.opts.DataDir)
+`, d.process.ConsoleURL(), d.process.URL(), d.opts.TemporalUIURL, d.fpURL+"/api/v1", d.providing, d.opts.DataDir)
 }
 
 // show sends rewards and shows them moving until the context ends.

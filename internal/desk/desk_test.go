@@ -3,9 +3,11 @@ package desk_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,16 +34,28 @@ type workflow struct {
 	resolved             activities.ResolveResult
 	updates              []client.UpdateWorkflowOptions
 	signals              map[string][]any
+	// hangs says that nothing answers before the caller gives up.
+	hangs bool
+	tried atomic.Int64
 }
 
-func (w *workflow) UpdateWorkflow(_ context.Context, o client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error) {
+func (w *workflow) UpdateWorkflow(ctx context.Context, o client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error) {
+	w.tried.Add(1)
+	if w.hangs {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.updates = append(w.updates, o)
 	return handle{w}, w.updateErr
 }
 
-func (w *workflow) SignalWorkflow(_ context.Context, _, _, name string, arg any) error {
+func (w *workflow) SignalWorkflow(ctx context.Context, _, _, name string, arg any) error {
+	if w.hangs {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.signalErr != nil {
@@ -89,6 +103,16 @@ func newBundle(t *testing.T) *bundle {
 		Reward: owed, Verified: true, Status: reward.AwaitingApproval, Provider: "team", Digest: "d", Approvals: 1,
 	}, "policy"))
 	return b
+}
+
+// ask makes the policy ask that many people.
+func (b *bundle) ask(t *testing.T, approvals int) {
+	t.Helper()
+	rec, err := b.ledger.Reward(t.Context(), 7)
+	require.NoError(t, err)
+	require.NoError(t, b.ledger.Assess(t.Context(), ledger.Assessment{
+		Reward: rec.Reward, Verified: true, Status: reward.AwaitingApproval, Provider: "team", Digest: "d", Approvals: approvals,
+	}, "policy"))
 }
 
 func approval(id string, digest reward.Digest) reward.Decision {
@@ -222,4 +246,48 @@ func TestChangedPolicyIsAppliedToWhatWaits(t *testing.T) {
 	}, "policy"))
 	b.workflow.signalErr = errors.New("down")
 	require.ErrorContains(t, b.desk.PolicyChanged(t.Context(), "p-2"), "reward 7")
+}
+
+func TestManyDecisionsAreEachJudgedAndDelivered(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle(t)
+	unknown := approval("3", "d")
+	unknown.RewardID = 8
+	// A decision that is sent twice is one.
+	tallies, errs := b.desk.DecideAll(t.Context(), []reward.Decision{approval("1", "stale"), approval("2", "d"), unknown, approval("2", "d")})
+	require.NoError(t, errors.Join(errs[0], errs[1], errs[3]))
+	require.Equal(t, fault.NotFound, fault.KindOf(errs[2]))
+	require.False(t, tallies[0].Decision.Counted)
+	require.True(t, tallies[1].Decision.Counted && tallies[3].Decision.Counted)
+	require.NotEqual(t, tallies[1].Repeated, tallies[3].Repeated)
+	b.workflow.mu.Lock()
+	defer b.workflow.mu.Unlock()
+	require.Len(t, b.workflow.updates, 2, "what does not count is not told, and telling twice is one update")
+	require.Equal(t, "2", b.workflow.updates[0].UpdateID)
+	require.Equal(t, "2", b.workflow.updates[1].UpdateID)
+}
+
+// Nobody is made to wait for each of many workflows that do not answer: after
+// the first of them the others are left to be delivered later.
+func TestManyDecisionsWaitForNoWorkflowInTurn(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle(t)
+	b.workflow.hangs = true
+	var all []reward.Decision
+	for i := range 40 {
+		all = append(all, approval(fmt.Sprint(i), "d"))
+		all[i].By = fmt.Sprint("person ", i)
+	}
+	b.ask(t, len(all))
+	tallies, errs := b.desk.DecideAll(t.Context(), all)
+	require.NoError(t, errors.Join(errs...))
+	for _, tally := range tallies {
+		require.True(t, tally.Decision.Counted)
+	}
+	require.EqualValues(t, 8, b.workflow.tried.Load())
+	waiting, err := b.ledger.Undelivered(t.Context(), time.Now(), 100)
+	require.NoError(t, err)
+	require.Len(t, waiting, len(all))
 }

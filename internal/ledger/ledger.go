@@ -32,6 +32,8 @@ type Ledger interface {
 	Brake
 	Statement
 	ApprovalMessages
+	Sessions
+	Overviews
 	// Ping reports whether the inbox can commit, by a write that leaves no trace.
 	Ping(ctx context.Context) error
 	Close() error

@@ -99,6 +99,11 @@ type Filter struct {
 	Statuses []reward.Status
 	Promoter int64
 	Unit     reward.Unit
+	// Search selects by a number or text that a person typed: the reward's ID,
+	// the promoter's ID, or the promoter's cust_id, in full.
+	Search string
+	// Asked selects rewards about which people are still asked; nil selects all.
+	Asked *Asked
 	// Before is a cursor: only rewards that are older than this one, in the
 	// list's order (newest first by received time, then by ID).
 	Before Cursor

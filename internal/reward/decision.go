@@ -23,6 +23,7 @@ type Lane string
 // The lanes.
 const (
 	LaneAPI      Lane = "api"
+	LaneConsole  Lane = "console"
 	LaneSlack    Lane = "slack"
 	LaneTemporal Lane = "temporal"
 )

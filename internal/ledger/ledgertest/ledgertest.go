@@ -44,6 +44,8 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Ledg
 		"races":         raceChecks(),
 		"model":         modelChecks(),
 		"messages":      messageChecks(),
+		"sessions":      sessionChecks(),
+		"overview":      overviewChecks(),
 	}
 	for group, checks := range groups {
 		t.Run(group, func(t *testing.T) {

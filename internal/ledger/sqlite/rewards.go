@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rewardflow/rewardflow/internal/ledger"
@@ -68,54 +67,6 @@ func (l *Ledger) Reward(ctx context.Context, id reward.ID) (ledger.Record, error
 	return read(ctx, l, "ledger.reward", func(ctx context.Context, q querier) (ledger.Record, error) {
 		return record(ctx, q, id)
 	})
-}
-
-// ListRewards implements ledger.Rewards.
-func (l *Ledger) ListRewards(ctx context.Context, f ledger.Filter) ([]ledger.Record, error) {
-	where, args := conditions(f)
-	limit := f.Limit
-	if limit <= 0 {
-		limit = defaultLimit
-	}
-	query := selectRecord + where + ` ORDER BY r.received_at DESC, r.id DESC LIMIT ?`
-	args = append(args, min(limit, maxLimit))
-	return read(ctx, l, "ledger.list_rewards", func(ctx context.Context, q querier) ([]ledger.Record, error) {
-		rows, err := q.query(ctx, query, args...)
-		return collect(rows, err, scanRecord)
-	})
-}
-
-// conditions returns the WHERE clause of a filter. It is built of constant
-// words only; every value is an argument.
-func conditions(f ledger.Filter) (string, []any) {
-	var terms []string
-	var args []any
-	add := func(term string, values ...any) {
-		terms = append(terms, term)
-		args = append(args, values...)
-	}
-	if len(f.Statuses) > 0 {
-		add(`r.status IN (?` + strings.Repeat(`, ?`, len(f.Statuses)-1) + `)`)
-		for _, status := range f.Statuses {
-			args = append(args, status)
-		}
-	}
-	if f.Promoter != 0 {
-		add(`r.promoter_id = ?`, f.Promoter)
-	}
-	if f.Unit != "" {
-		add(`r.unit = ?`, f.Unit)
-	}
-	if f.Before != (ledger.Cursor{}) {
-		add(`(r.received_at, r.id) < (?, ?)`, millis(f.Before.ReceivedAt), f.Before.ID)
-	}
-	if !f.UpdatedBefore.IsZero() {
-		add(`r.updated_at < ?`, millis(f.UpdatedBefore))
-	}
-	if len(terms) == 0 {
-		return "", nil
-	}
-	return ` WHERE ` + strings.Join(terms, ` AND `), args
 }
 
 // LatestClaim implements ledger.Rewards.
