@@ -29,6 +29,10 @@ type double struct {
 	approvals bool
 	// keepsFailed keeps an order that it could not pay for, FAILED.
 	keepsFailed bool
+	// forgets is how long it knows an external_id; zero is for ever, as
+	// Tremendous documents no end. now is its clock where it forgets.
+	forgets time.Duration
+	now     func() time.Time
 
 	mu sync.Mutex
 	// broke is an account whose balance covers nothing: 402.
@@ -43,6 +47,7 @@ type doubleOrder struct {
 	asked            []byte
 	value, recipient json.RawMessage
 	refund           string
+	made             time.Time
 }
 
 // mishap is what happens to one POST: act has the effect.
@@ -74,6 +79,23 @@ func (d *double) become(status, deliver string) {
 	defer d.mu.Unlock()
 	o := d.orders[len(d.orders)-1]
 	o.status, o.deliver = status, deliver
+}
+
+// develop sets the statuses of every order that is still on its way.
+func (d *double) develop(status, deliver string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, o := range d.orders {
+		waits := o.status == "PENDING APPROVAL"
+		if waits || o.status == "EXECUTED" && status == "EXECUTED" && o.deliver == "PENDING" {
+			o.status, o.deliver = status, deliver
+		}
+	}
+}
+
+// knows reports whether the order is found by its external_id.
+func (d *double) knows(o *doubleOrder, key string) bool {
+	return o.key == key && (d.forgets == 0 || d.now().Before(o.made.Add(d.forgets)))
 }
 
 // empty empties the account, or fills it again.
@@ -136,7 +158,7 @@ func (d *double) create(w http.ResponseWriter, body []byte) {
 	defer d.mu.Unlock()
 	for _, o := range d.orders {
 		switch {
-		case o.key != asked.Key || o.key == "":
+		case o.key == "" || !d.knows(o, asked.Key):
 		case d.replays || bytes.Equal(o.asked, body):
 			reply(w, http.StatusCreated, map[string]any{"order": o.document()})
 			return
@@ -148,6 +170,9 @@ func (d *double) create(w http.ResponseWriter, body []byte) {
 	o := &doubleOrder{
 		id: fmt.Sprintf("ORDER%07d", len(d.orders)), key: asked.Key, status: "EXECUTED", deliver: "PENDING",
 		asked: body, value: asked.Reward.Value, recipient: asked.Reward.Recipient,
+	}
+	if d.now != nil {
+		o.made = d.now()
 	}
 	code := http.StatusOK
 	if d.approvals {
@@ -169,7 +194,7 @@ func (d *double) list(w http.ResponseWriter, key string) {
 	defer d.mu.Unlock()
 	found := []any{}
 	for _, o := range d.orders {
-		if o.key == key || key == "" {
+		if key == "" || d.knows(o, key) {
 			found = append(found, o.document())
 		}
 	}
