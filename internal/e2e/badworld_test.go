@@ -266,7 +266,11 @@ func TestFullDisk(t *testing.T) {
 	t.Parallel()
 
 	w := newWorld(t, settings{RetryEvery: 3 * time.Second})
-	w.start(spec{Temporal: fmt.Sprintf("127.0.0.1:%d", closedPort(t)), NoWorker: true, MaxFile: 600_000})
+	away := fmt.Sprintf("127.0.0.1:%d", closedPort(t))
+	// The first process makes the ledger's file, for which no room is needed then.
+	w.start(spec{Temporal: away, NoWorker: true})
+	w.process.stop(t)
+	w.start(spec{Temporal: away, NoWorker: true, MaxFile: 250_000})
 	var ids []reward.ID
 	refused := func() bool {
 		d := w.fp.Books().Deliveries
@@ -281,7 +285,7 @@ func TestFullDisk(t *testing.T) {
 		}
 	}
 	require.True(t, refused(), "the disk never became full")
-	require.Greater(t, spooled, 3)
+	require.Greater(t, spooled, 1)
 	t.Logf("%d events were accepted by the ledger, and %d by the spool, before the disk was full", spooled-1, len(ids)-spooled)
 	require.Greater(t, len(ids)-spooled, 3)
 	eventually(t, soon, func() (string, bool) {
