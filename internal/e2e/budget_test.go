@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,11 +16,14 @@ import (
 	"github.com/rewardflow/rewardflow/workflows"
 )
 
-// What a reward may cost that is paid by policy. The actions are exact, so that
-// nobody adds one unawares.
+// What a reward may cost that is paid by policy, and one about which a person
+// was asked. The actions are exact, so that nobody adds one unawares.
 const (
 	mostEvents = 20
 	actions    = 4
+
+	mostEventsAsked = 36
+	actionsAsked    = 10
 )
 
 // TestBudgetOfTheAutomaticPath counts what a reward costs that is paid without
@@ -29,24 +33,48 @@ func TestBudgetOfTheAutomaticPath(t *testing.T) {
 	t.Parallel()
 
 	w := newWorld(t, settings{})
-	server := enginetest.Start(t, workflows.SearchAttributes()...)
-	w.runHere(server.ClientOptions())
-	c := server.Client(t)
+	w.requireBudget(actions, mostEvents, func() reward.ID { return w.send(months()) })
+}
 
-	w.paidByPolicy(c) // The first one also pays for the worker's start.
-	before := server.Actions(t)
-	const more = 10
-	var one reward.ID
-	for range more {
-		one = w.paidByPolicy(c)
+// TestBudgetOfAnApprovedReward counts what a reward costs that one person
+// approves.
+func TestBudgetOfAnApprovedReward(t *testing.T) {
+	t.Parallel()
+
+	w := newWorld(t, settings{Policy: "  - {then: ask}"})
+	w.requireBudget(actionsAsked, mostEventsAsked, func() reward.ID {
+		id := w.send(months())
+		w.await(soon, id, reward.AwaitingApproval, "")
+		require.Equal(t, http.StatusOK, w.decide(id, reward.Approve, "").status)
+		return id
+	})
+}
+
+// requireBudget pays rewards that send makes and counts what each of them costs.
+func (w *world) requireBudget(actions, mostEvents int, send func() reward.ID) {
+	w.t.Helper()
+	server := enginetest.Start(w.t, workflows.SearchAttributes()...)
+	w.runHere(server.ClientOptions())
+	c := server.Client(w.t)
+	pay := func() int {
+		id := send()
+		w.await(soon, id, reward.Fulfilled, "")
+		return len(finished(w.t, c, id).GetEvents())
 	}
-	eventually(t, soon, func() (string, bool) {
-		counted := server.Actions(t) - before
+
+	pay() // The first one also pays for the worker's start.
+	before := server.Actions(w.t)
+	const more = 10
+	var events int
+	for range more {
+		events = pay()
+	}
+	eventually(w.t, soon, func() (string, bool) {
+		counted := server.Actions(w.t) - before
 		return fmt.Sprintf("%d rewards cost %d actions", more, counted), counted == more*actions
 	})
-	events := len(finished(t, c, one).GetEvents())
-	t.Logf("a reward that is paid by policy costs %d actions and %d events", actions, events)
-	require.LessOrEqual(t, events, mostEvents)
+	w.t.Logf("a reward costs %d actions and %d events", actions, events)
+	require.LessOrEqual(w.t, events, mostEvents)
 }
 
 // runHere runs the process in the test itself.
@@ -60,13 +88,4 @@ func (w *world) runHere(temporal client.Options) {
 	require.NoError(w.t, a.Start(w.t.Context()))
 	w.process = &process{ready: ready{URL: a.URL(), Temporal: temporal.HostPort}}
 	w.announce(w.process)
-}
-
-// paidByPolicy sends a reward, waits until its workflow has ended, and returns it.
-func (w *world) paidByPolicy(c client.Client) reward.ID {
-	w.t.Helper()
-	id := w.send(months())
-	w.await(soon, id, reward.Fulfilled, "")
-	require.NotEmpty(w.t, finished(w.t, c, id).GetEvents())
-	return id
 }
