@@ -40,10 +40,10 @@ type saidDocument struct {
 
 // explanationDocument is the API's answer about one reward.
 type explanationDocument struct {
-	Rule          string         `json:"rule"`
-	PolicyVersion string         `json:"policy_version"`
-	Facts         map[string]any `json:"facts"`
-	Now           saidDocument   `json:"now"`
+	Rule          string                     `json:"rule"`
+	PolicyVersion string                     `json:"policy_version"`
+	Facts         map[string]json.RawMessage `json:"facts"` // Numbers are whole, and may be large.
+	Now           saidDocument               `json:"now"`
 }
 
 func (p *Program) policyTestCommand() *cobra.Command {
@@ -172,10 +172,14 @@ func (d explanationDocument) write(out io.Writer, id reward.ID) error {
 	t := newTable(out)
 	for _, fact := range policy.FactList() {
 		value, known := d.Facts[fact.Name]
-		if !known {
-			value = "unknown"
+		var text string
+		switch {
+		case !known:
+			text = "unknown"
+		case json.Unmarshal(value, &text) != nil:
+			text = string(value)
 		}
-		t.row("  "+fact.Name, fmt.Sprint(value))
+		t.row("  "+fact.Name, plain(text))
 	}
 	if err := errors.Join(err, t.end()); err != nil {
 		return err

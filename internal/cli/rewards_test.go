@@ -207,7 +207,7 @@ func (w *world) allow(ctx context.Context, id reward.ID, provider string, amount
 func assessed(r reward.Reward, provider string) ledger.Assessment {
 	return ledger.Assessment{
 		Reward: r, Verified: true, Provider: provider, PolicyVersion: "7f3a",
-		Facts:  fmt.Sprintf(`{"unit":%q,"amount":%d,"new_destination":true}`, r.Quantity.Unit, r.Quantity.Amount),
+		Facts:  fmt.Sprintf(`{"unit":%q,"amount":%d,"promoter":5272969,"new_destination":true}`, r.Quantity.Unit, r.Quantity.Amount),
 		Digest: reward.Shown{Reward: r, Provider: provider, PolicyVersion: "7f3a"}.Digest(),
 	}
 }
