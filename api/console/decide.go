@@ -55,7 +55,7 @@ func (c *Console) again(w http.ResponseWriter, r *http.Request, v visit, id rewa
 	}
 	page.Refused = refused
 	page.Given = map[string]string{}
-	for _, name := range []string{"comment", "reference", "action", "provider"} {
+	for _, name := range []string{"comment", "reference", "evidence", "action", "provider"} {
 		page.Given[name] = r.PostFormValue(name)
 	}
 	view := c.rewardView(v, page)

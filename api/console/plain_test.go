@@ -181,6 +181,17 @@ func TestFormSentTwiceIsOneDecision(t *testing.T) {
 	require.Contains(t, r.text, "Waits for others 1")
 }
 
+func TestWhomThePolicyKeepsOutIsToldAndNotAsked(t *testing.T) {
+	t.Parallel()
+
+	w := newWorld(t)
+	w.awaiting(t, 7, reward.Quantity{Amount: 800, Unit: reward.Credits}, func(a *ledger.Assessment) { a.Excluded = []string{"Root"} })
+	r := newReader(t, w).signIn(t, "root")
+	r.open(t, "/console/rewards/7")
+	require.Contains(t, r.text, "you may not decide about this reward")
+	require.NotContains(t, r.text, "Reason of a rejection")
+}
+
 // Approvals are taken while no workflow can be reached, and are delivered later.
 func TestDecisionCountsWhileNoWorkerAnswers(t *testing.T) {
 	t.Parallel()

@@ -237,6 +237,8 @@ func (c *Console) mayDecide(p *rewardPage, who identity.Principal) {
 		if p.Role == "" {
 			p.Why = "It waits for somebody with the role approver or finance."
 		}
+	case slices.ContainsFunc(p.Excluded, func(name string) bool { return strings.EqualFold(name, who.Name) }):
+		p.Why = "The policy leaves it to others: you may not decide about this reward."
 	default:
 		p.Mine = true
 	}
