@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,25 +32,69 @@ func (p *Program) approvalsCommand() *cobra.Command {
 
 func (p *Program) approvalsListCommand() *cobra.Command {
 	var pg page
+	var watch time.Duration
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List what waits for your decision, newest first",
 		Args:  noArguments,
 	}
 	pg.flags(c)
-	c.RunE = func(c *cobra.Command, _ []string) error { return p.listApprovals(c, pg) }
+	c.Flags().DurationVar(&watch, "watch", 0, "look again this often, until Ctrl-C, and write the list when it has changed; 5s when nothing is said")
+	c.Flags().Lookup("watch").NoOptDefVal = "5s"
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		api, err := p.operatorAPI()
+		if err != nil {
+			return err
+		}
+		look := func() ([]byte, error) { return api.get(c.Context(), approvalsPath, pg.query()) }
+		switch {
+		case !c.Flags().Changed("watch"):
+			raw, err := look()
+			if err != nil {
+				return err
+			}
+			return p.writeApprovals(c, raw)
+		case watch < 100*time.Millisecond:
+			return usage("--watch takes a time of at least 100ms, such as 5s")
+		}
+		return p.watchApprovals(c, look, watch)
+	}
 	return c
 }
 
-func (p *Program) listApprovals(c *cobra.Command, pg page) error {
-	api, err := p.operatorAPI()
-	if err != nil {
-		return err
+// watchApprovals writes the list whenever it has changed, until the context
+// ends. Only the first look must succeed.
+func (p *Program) watchApprovals(c *cobra.Command, look func() ([]byte, error), every time.Duration) error {
+	var shown []byte
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		raw, err := look()
+		switch {
+		case c.Context().Err() != nil:
+			return nil
+		case err != nil && shown == nil:
+			return err
+		case err != nil:
+			p.note("the list cannot be read, and is tried again: %v", err)
+		case !bytes.Equal(raw, shown):
+			if shown != nil {
+				p.note("changed at %s", stamp(p.env.Now()))
+			}
+			shown = raw
+			if err := p.writeApprovals(c, raw); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-c.Context().Done():
+			return nil
+		}
 	}
-	raw, err := api.get(c.Context(), approvalsPath, pg.query())
-	if err != nil {
-		return err
-	}
+}
+
+func (p *Program) writeApprovals(c *cobra.Command, raw []byte) error {
 	list, err := decode[approvalsDocument](raw)
 	if err != nil {
 		return err
