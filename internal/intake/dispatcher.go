@@ -284,7 +284,7 @@ func (d *Dispatcher) sweep(ctx context.Context, unchanged time.Duration) error {
 			return err
 		}
 		err = d.all(ctx, len(records), func(ctx context.Context, i int) error {
-			_, err := d.starter.TakeUp(ctx, records[i].Reward)
+			_, err := d.starter.TakeUp(ctx, records[i])
 			return err
 		})
 		if err != nil || len(records) < filter.Limit {

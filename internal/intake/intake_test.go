@@ -22,6 +22,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/intake"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
+	"github.com/rewardflow/rewardflow/internal/reward"
 	"github.com/rewardflow/rewardflow/workflows"
 )
 
@@ -323,7 +324,8 @@ func TestSweepStartsWhatNobodyCarries(t *testing.T) {
 }
 
 // TestSweepTakesUpWhatCameBack starts a fulfilment again that has completed,
-// because the ledger holds its reward as unfinished. An event does not.
+// because the ledger holds its reward in attention. Neither an event does, nor a
+// sweep whose list is older than the end of the fulfilment.
 func TestSweepTakesUpWhatCameBack(t *testing.T) {
 	t.Parallel()
 
@@ -336,8 +338,14 @@ func TestSweepTakesUpWhatCameBack(t *testing.T) {
 	require.NoError(t, err)
 	_, err = starter.Start(t.Context(), rows[0])
 	require.NoError(t, err)
+	stale, err := b.ledger.Reward(t.Context(), 2000001)
+	require.NoError(t, err)
+	started, err := starter.TakeUp(t.Context(), stale)
+	require.NoError(t, err)
+	require.False(t, started)
 	require.Equal(t, 1, b.temporal.starts()["fulfilment-2000001"])
 
+	require.NoError(t, b.ledger.Move(t.Context(), ledger.Transition{ID: 2000001, To: reward.Attention, Reason: "it came back", Actor: "test"}))
 	run(t, b.newDispatcher("two"))
 	b.temporal.until(t, func(s map[string]int) bool { return s["fulfilment-2000001"] == 2 })
 }

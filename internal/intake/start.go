@@ -102,10 +102,15 @@ func (s *Starter) Fulfil(ctx context.Context, r reward.Reward) error {
 
 // TakeUp starts the fulfilment of a reward that the ledger holds as unfinished,
 // unless it is open, and reports whether it did. That it has completed before
-// does not matter: a payout that came back after it was delivered has made the
-// reward unfinished again.
-func (s *Starter) TakeUp(ctx context.Context, r reward.Reward) (started bool, err error) {
-	return s.fulfil(ctx, r, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+// matters only where the reward does not need a person's word: a payout that
+// came back after it was delivered has brought the reward to attention again,
+// while one in work has just ended behind the caller's back.
+func (s *Starter) TakeUp(ctx context.Context, rec ledger.Record) (started bool, err error) {
+	reuse := enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
+	if rec.Status == reward.Attention {
+		reuse = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+	}
+	return s.fulfil(ctx, rec.Reward, reuse)
 }
 
 func (s *Starter) fulfil(ctx context.Context, r reward.Reward, reuse enumspb.WorkflowIdReusePolicy) (started bool, err error) {
