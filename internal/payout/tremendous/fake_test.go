@@ -29,8 +29,9 @@ type double struct {
 	approvals bool
 	// keepsFailed keeps an order that it could not pay for, FAILED.
 	keepsFailed bool
-	// forgets is how long it knows an external_id; zero is for ever, as
-	// Tremendous documents no end. now is its clock where it forgets.
+	// forgets is after what time an external_id makes another order; zero is
+	// never, as Tremendous documents no end. Orders can be read for good. now is
+	// its clock where it forgets.
 	forgets time.Duration
 	now     func() time.Time
 
@@ -93,8 +94,8 @@ func (d *double) develop(status, deliver string) {
 	}
 }
 
-// knows reports whether the order is found by its external_id.
-func (d *double) knows(o *doubleOrder, key string) bool {
+// recognises reports whether a request with the key is answered by the order.
+func (d *double) recognises(o *doubleOrder, key string) bool {
 	return o.key == key && (d.forgets == 0 || d.now().Before(o.made.Add(d.forgets)))
 }
 
@@ -158,7 +159,7 @@ func (d *double) create(w http.ResponseWriter, body []byte) {
 	defer d.mu.Unlock()
 	for _, o := range d.orders {
 		switch {
-		case o.key == "" || !d.knows(o, asked.Key):
+		case o.key == "" || !d.recognises(o, asked.Key):
 		case d.replays || bytes.Equal(o.asked, body):
 			reply(w, http.StatusCreated, map[string]any{"order": o.document()})
 			return
@@ -194,7 +195,7 @@ func (d *double) list(w http.ResponseWriter, key string) {
 	defer d.mu.Unlock()
 	found := []any{}
 	for _, o := range d.orders {
-		if key == "" || d.knows(o, key) {
+		if key == "" || o.key == key {
 			found = append(found, o.document())
 		}
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/rewardflow/rewardflow/internal/payout/protocoltest"
 )
 
-// TestProtocol uses a Tremendous that forgets an external_id after a week, and
-// pays for it again: the worst that the adapter's window allows for. One kind of
+// TestProtocol uses a Tremendous that makes another order for an external_id
+// after a week: the worst that the adapter's window allows for. One kind of
 // account pays at once, the other one waits for an approval first.
 func TestProtocol(t *testing.T) {
 	t.Parallel()
