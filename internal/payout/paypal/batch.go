@@ -165,5 +165,5 @@ func (i item) words(words string) string {
 	if name == "" {
 		return words
 	}
-	return words + ": " + sanitise(name+", "+document(said).text("message"))
+	return words + ": " + payout.PlainWords(name+", "+document(said).text("message"))
 }

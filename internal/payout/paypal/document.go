@@ -7,7 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/rewardflow/rewardflow/internal/payout"
 )
 
 // answer is what came back for one request.
@@ -180,37 +181,9 @@ func (a answer) words(words string) string {
 	if said[0] == "" {
 		said[0] = d.text("error") // The token's endpoint speaks OAuth.
 	}
-	text := a.plain(words) + ": " + sanitise(strings.Join(said, ", "))
-	if id := d.text("debug_id"); isBatchID(id) && plainWord(id) {
+	text := a.plain(words) + ": " + payout.PlainWords(strings.Join(said, ", "))
+	if id := d.text("debug_id"); isBatchID(id) && payout.IsPlainWord(id) {
 		text += " (PayPal's debug ID " + id + ")"
 	}
 	return text
-}
-
-// maxSaid is how many characters of PayPal's words are kept, and maxWord how
-// long a word may be before it looks like a token.
-const (
-	maxSaid = 200
-	maxWord = 48
-)
-
-// sanitise keeps plain words only. Email addresses, links and anything that
-// looks like a token are left out: the text is stored for years.
-func sanitise(text string) string {
-	words := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
-	for i, word := range words {
-		if !plainWord(word) {
-			words[i] = "[...]"
-		}
-	}
-	runes := []rune(strings.Join(words, " "))
-	if len(runes) > maxSaid {
-		runes = append(runes[:maxSaid], []rune("...")...)
-	}
-	return string(runes)
-}
-
-func plainWord(word string) bool {
-	return len(word) <= maxWord && !strings.ContainsAny(word, `@\`) && !strings.Contains(word, "://") &&
-		(!strings.Contains(word, "/") || !strings.Contains(word, "."))
 }

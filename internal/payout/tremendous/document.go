@@ -7,7 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/rewardflow/rewardflow/internal/payout"
 )
 
 // answer is what came back for one request.
@@ -108,33 +109,5 @@ func (a answer) words(words string) string {
 	if a.secret != "" {
 		text = strings.ReplaceAll(text, a.secret, "[...]")
 	}
-	return a.plain(words) + ": " + sanitise(text)
-}
-
-// maxSaid is how many characters of Tremendous's words are kept, and maxWord
-// how long a word may be before it looks like a token.
-const (
-	maxSaid = 200
-	maxWord = 48
-)
-
-// sanitise keeps plain words only. Email addresses, links and anything that
-// looks like a token are left out: the text is stored for years.
-func sanitise(text string) string {
-	words := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
-	for i, word := range words {
-		if !plainWord(word) {
-			words[i] = "[...]"
-		}
-	}
-	runes := []rune(strings.Join(words, " "))
-	if len(runes) > maxSaid {
-		runes = append(runes[:maxSaid], []rune("...")...)
-	}
-	return string(runes)
-}
-
-func plainWord(word string) bool {
-	return len(word) <= maxWord && !strings.ContainsAny(word, `@\`) && !strings.Contains(word, "://") &&
-		(!strings.Contains(word, "/") || !strings.Contains(word, "."))
+	return a.plain(words) + ": " + payout.PlainWords(text)
 }
