@@ -167,6 +167,9 @@ func (l Ladder) with(w ledger.Waits) Ladder {
 	}
 }
 
+// first returns how long the first step is waited for; zero when there is none.
+func (l Ladder) first() time.Duration { return cmp.Or(l.RemindAfter, l.EscalateAfter, l.HoldAfter) }
+
 // Config is what the operator's configuration says to the activities.
 type Config struct {
 	// Account goes into every idempotency key; empty where one FirstPromoter

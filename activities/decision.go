@@ -25,6 +25,9 @@ type DecideInput struct {
 
 // DecideResult is where the approval stands afterwards.
 type DecideResult struct {
+	// Noted says that the ledger is asked about the decision as soon as the
+	// workflow acts on it; what it came to is there, and nothing else is set.
+	Noted     bool   `json:"noted,omitempty"`
 	Counted   bool   `json:"counted"`
 	Refusal   string `json:"refusal,omitempty"`
 	Approvals int    `json:"approvals"`

@@ -18,13 +18,22 @@ type PayInput struct {
 	RewardID reward.ID `json:"reward_id"`
 	// Try counts, from 1, how often the workflow asked in a row.
 	Try int `json:"try,omitempty"`
+	// Heard are the decisions that ended a wait for people. A reward that waited
+	// is verified and decided once more before anything is paid.
+	Heard []DecideInput `json:"heard,omitempty"`
 }
 
 // PayResult is where the payout stands afterwards, and what it needs.
 type PayResult struct {
-	Payout payout.State  `json:"payout,omitempty"`
-	Status reward.Status `json:"status"`
-	Reason string        `json:"reason,omitempty"`
+	Payout payout.State `json:"payout,omitempty"`
+	// Status is empty when nothing was paid or tried: what was heard did not
+	// approve the reward, which is then as Standing says, or it could not be
+	// verified, and Standing is nil.
+	Status   reward.Status `json:"status,omitempty"`
+	Standing *Standing     `json:"standing,omitempty"`
+	// Close is where the close stands that followed at once; nil when none did.
+	Close  *CloseResult `json:"close,omitempty"`
+	Reason string       `json:"reason,omitempty"`
 	// Again is when to ask again; zero leaves the pause to the workflow.
 	Again time.Duration `json:"again,omitempty"`
 	// Person says that only a person leads on.
@@ -43,13 +52,72 @@ const (
 	blindAfter = 3
 )
 
-// Pay reserves and claims a payout and submits it once.
+// Pay reserves and claims a payout and submits it once. What is paid at once is
+// closed at once, as far as that goes smoothly; Close does the rest.
 //
 // It may run any number of times: the claim lets one run through, and a run
 // that comes later finds the row where the first one left it. It returns an
 // error only when the ledger cannot be read or written; what became of the
 // money is then for LookUp to find out.
 func (a *Activities) Pay(ctx context.Context, in PayInput) (PayResult, error) {
+	var standing *Standing
+	if len(in.Heard) > 0 {
+		standing = a.lookAgain(ctx, in)
+		if standing == nil || standing.Status != reward.Approved && standing.Payout == "" {
+			return PayResult{Standing: standing}, nil
+		}
+	}
+	res, err := a.submit(ctx, in)
+	if err != nil {
+		return PayResult{}, err
+	}
+	res.Standing = standing
+	if res.Payout == payout.Paid {
+		res.Close = a.closeAtOnce(ctx, in.RewardID)
+	}
+	return res, nil
+}
+
+// lookAgainWithin bounds the second look, so that there is time left to pay.
+const lookAgainWithin = 5 * time.Second
+
+// lookAgain takes in what people said, and verifies and decides once more. It
+// returns nil when the reward could not be verified: Assess has more time. A
+// decision that the ledger does not take in is told to the workflow again.
+func (a *Activities) lookAgain(ctx context.Context, in PayInput) *Standing {
+	ctx, cancel := context.WithTimeout(ctx, lookAgainWithin)
+	defer cancel()
+	logger := activity.GetLogger(ctx)
+	for _, heard := range in.Heard {
+		if _, err := a.Decide(ctx, heard); err != nil {
+			logger.Warn("decision.not_recorded", "reward_id", in.RewardID, "decision_id", heard.ID, "error", err)
+		}
+	}
+	standing, err := a.Assess(ctx, AssessInput{RewardID: in.RewardID})
+	if err != nil {
+		logger.Info("reward.not_verified_again", "reward_id", in.RewardID, "error", err)
+		return nil
+	}
+	return &standing
+}
+
+// closeAtOnce closes a reward that was just paid if there is time for it, and
+// returns nil where Close must do it.
+func (a *Activities) closeAtOnce(ctx context.Context, id reward.ID) *CloseResult {
+	const spare = 5 * time.Second // For the ledger, before and after the call.
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < a.cfg.SendTimeout+spare {
+		return nil
+	}
+	res, err := a.Close(ctx, CloseInput{RewardID: id})
+	if err != nil {
+		activity.GetLogger(ctx).Info("reward.not_closed_at_once", "reward_id", id, "error", err)
+		return nil
+	}
+	return &res
+}
+
+// submit is Pay without what comes before and after.
+func (a *Activities) submit(ctx context.Context, in PayInput) (PayResult, error) {
 	p, waiting, err := a.reserve(ctx, in.RewardID)
 	if err != nil || waiting != nil {
 		return deref(waiting), asTemporal(err)

@@ -62,7 +62,8 @@ func TestTheAttemptIsCommittedBeforeTheWire(t *testing.T) {
 	t.Parallel()
 
 	provider := &forgetful{outcome: payout.Outcome{Class: payout.ClassAccepted, Settled: true, Reference: "r"}}
-	w := newWorld(t, provider, unread{})
+	fp := &counting{}
+	w := newWorld(t, provider, fp)
 	w.assessed(t, reward.Approved, true)
 	var state payout.State
 	var attempts []ledger.Attempt
@@ -80,6 +81,25 @@ func TestTheAttemptIsCommittedBeforeTheWire(t *testing.T) {
 	require.Equal(t, payout.Submitting, state, "as it was while the request was on the wire")
 	require.Len(t, attempts, 1)
 	require.True(t, attempts[0].FinishedAt.IsZero())
+	require.NotNil(t, result.Close)
+	require.True(t, result.Close.Closed, "what is paid at once is closed at once")
+	require.Equal(t, 1, fp.closes)
+}
+
+// A close that does not go smoothly is left to the activity that has the time
+// for it; what was paid is told all the same.
+func TestWhatIsPaidIsToldEvenIfItCannotBeClosed(t *testing.T) {
+	t.Parallel()
+
+	provider := &forgetful{outcome: payout.Outcome{Class: payout.ClassAccepted, Settled: true, Reference: "r"}}
+	w := newWorld(t, provider, &counting{away: true})
+	w.assessed(t, reward.Approved, true)
+	result, err := do[activities.PayResult](t, w.acts.Pay, activities.PayInput{RewardID: rewardID})
+	require.NoError(t, err)
+	require.Equal(t, payout.Paid, result.Payout)
+	require.NotNil(t, result.Close)
+	require.False(t, result.Close.Closed)
+	require.Contains(t, result.Close.Reason, "will be told again")
 }
 
 // Whatever a workflow believes, the ledger says what may be paid.

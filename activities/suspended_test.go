@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/rewardflow/rewardflow/activities"
+	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
 	"github.com/rewardflow/rewardflow/internal/payout"
@@ -45,6 +46,8 @@ type counting struct {
 	payout.Provider
 	sends, closes int
 	remaining     time.Duration
+	// away keeps FirstPromoter from answering.
+	away bool
 }
 
 func (*counting) Traits() payout.Traits { return payout.Traits{} }
@@ -61,6 +64,9 @@ func (c *counting) Send(ctx context.Context, _ payout.Request) payout.Outcome {
 }
 
 func (c *counting) Owed(context.Context, int64, reward.ID) (activities.Owed, error) {
+	if c.away {
+		return activities.Owed{}, fault.New(fault.Unavailable, "fake", "cannot connect")
+	}
 	return activities.Owed{Status: "pending"}, nil
 }
 
@@ -91,7 +97,7 @@ func TestAProcessThatWasSuspendedSendsNothingAfterItsDeadline(t *testing.T) {
 			t.Cleanup(func() { require.NoError(t, l.Close()) })
 			s.Ledger = l
 			approve(t, l, id)
-			provider := &counting{}
+			provider := &counting{away: true}
 			acts, err := activities.New(activities.Config{}, activities.Deps{
 				Ledger: s, FirstPromoter: provider, Judge: unasked{}, Now: s.Now,
 				Providers: map[string]payout.Provider{"payouts": provider},
@@ -117,7 +123,7 @@ func TestAProcessThatWasSuspendedSendsNothingAfterItsDeadline(t *testing.T) {
 			}
 			require.LessOrEqual(t, provider.remaining, 15*time.Second-c.after, "it gives up when its attempt's time is over")
 			require.Equal(t, payout.Paid, p.State)
-			s.before, s.after = 0, 15*time.Second
+			s.before, s.after, provider.away = 0, 15*time.Second, false
 			_, err = env.ExecuteActivity(acts.Close, activities.CloseInput{RewardID: id})
 			require.NoError(t, err)
 			require.Zero(t, provider.closes, "a call whose time was over is not made")

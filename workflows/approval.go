@@ -91,11 +91,18 @@ func (r *run) mayDecide(vote Vote) error {
 }
 
 // decide hands a vote to the ledger, which is the one authoriser of every lane.
+// A vote that the ledger judged already is handed on with the payout, which
+// looks at the reward again in any case; the caller, who knows what it came to,
+// does not wait for that.
 func (r *run) decide(ctx workflow.Context, vote Vote) (activities.DecideResult, error) {
 	in := activities.DecideInput{
 		RewardID: r.in.RewardID, ID: vote.ID, By: vote.By, Verdict: vote.Decision, Comment: vote.Comment, Digest: vote.Digest,
 	}
 	in.ID, in.By = r.signed(ctx, in.ID, in.By)
+	if r.in.Plan >= planShort && vote.ID != "" && r.step == stepWait && r.now.Needed > 0 {
+		r.heard, r.poked = append(r.heard, in), true
+		return activities.DecideResult{Noted: true}, nil
+	}
 	var out activities.DecideResult
 	if err := r.obey(ctx, do.Decide, in, &out); err != nil {
 		return out, err
@@ -171,15 +178,21 @@ func (r *run) wait(ctx workflow.Context) error {
 	if r.now.Status == reward.Held && r.now.Needed == 0 {
 		return r.hold(ctx)
 	}
-	began := workflow.Now(ctx)
-	for _, rung := range r.ladder() {
-		if err := r.record(ctx, r.now.Status, r.now.Reason, began.Add(rung.after), ""); err != nil {
-			return err
+	began, rungs := workflow.Now(ctx), r.ladder()
+	for i, rung := range rungs {
+		if r.in.Plan == planFirst {
+			if err := r.record(ctx, r.now.Status, r.now.Reason, began.Add(rung.after), ""); err != nil {
+				return err
+			}
 		}
 		if err := r.waitUntil(ctx, began.Add(rung.after), rung.notify); err != nil || r.step != stepWait {
 			return err
 		}
-		if err := r.record(ctx, rung.status, rung.reason, time.Time{}, rung.notify); err != nil {
+		var next time.Time
+		if i+1 < len(rungs) {
+			next = began.Add(rungs[i+1].after)
+		}
+		if err := r.record(ctx, rung.status, rung.reason, next, rung.notify); err != nil {
 			return err
 		}
 	}
@@ -235,6 +248,9 @@ func (r *run) waitUntil(ctx workflow.Context, until time.Time, why string) error
 	}
 	if r.poked && r.step == stepWait {
 		r.step = stepAssess
+		if len(r.heard) > 0 {
+			r.step = stepPay
+		}
 	}
 	r.poked = false
 	return nil

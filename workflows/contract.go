@@ -93,6 +93,30 @@ type Redraw struct {
 // personal data never enters a history.
 type FulfilmentInput struct {
 	RewardID reward.ID `json:"reward_id"`
+	// Plan is the version of the plan by which the run goes: what it writes into
+	// its history, and in which order. Zero is the first.
+	Plan Plan `json:"plan,omitempty"`
+}
+
+// Plan is a version of a fulfilment's plan. A run that is open while other code
+// is deployed keeps the plan that it began with, which costs no event.
+type Plan int
+
+// The plans.
+const (
+	// planFirst writes down the next timer by itself, and hears every decision
+	// by an activity.
+	planFirst Plan = iota
+	// planShort leaves the next timer to the assessment, and hands decisions on
+	// with the payout.
+	planShort
+
+	planNewest = planShort
+)
+
+// NewFulfilment is the input of a new run, by the newest plan.
+func NewFulfilment(id reward.ID) FulfilmentInput {
+	return FulfilmentInput{RewardID: id, Plan: planNewest}
 }
 
 // FulfilmentResult is how a fulfilment ended.

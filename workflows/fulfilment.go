@@ -29,7 +29,7 @@ func Fulfilment(ctx workflow.Context, in FulfilmentInput) (FulfilmentResult, err
 	}
 	for !run.now.Status.Final() {
 		if run.historyIsLong(ctx) {
-			return FulfilmentResult{}, workflow.NewContinueAsNewError(ctx, Fulfilment, in)
+			return FulfilmentResult{}, workflow.NewContinueAsNewError(ctx, Fulfilment, NewFulfilment(in.RewardID))
 		}
 		if err := run.next(ctx); err != nil {
 			return FulfilmentResult{}, err
@@ -70,6 +70,8 @@ type run struct {
 	// resends counts how often a look-up allowed to send again.
 	resends int
 	votes   int
+	// heard are the decisions that ended a wait, for the payout that follows.
+	heard []activities.DecideInput
 	// shown is the status that the search attribute has.
 	shown reward.Status
 	log   log.Logger
@@ -174,15 +176,28 @@ func (r *run) stand(s activities.Standing) {
 // pay submits the payout once. Whatever went wrong on the way, a look-up says
 // what became of the money.
 func (r *run) pay(ctx workflow.Context) error {
+	in := activities.PayInput{RewardID: r.in.RewardID, Try: r.tries, Heard: r.heard}
+	r.heard = nil
 	var out activities.PayResult
-	err := workflow.ExecuteActivity(sendMoney(ctx), do.Pay, activities.PayInput{RewardID: r.in.RewardID, Try: r.tries}).Get(ctx, &out)
+	err := workflow.ExecuteActivity(sendMoney(ctx), do.Pay, in).Get(ctx, &out)
 	if err != nil {
 		r.log.Warn("payout.not_heard_of", "error", err)
 		r.step = stepLookUp
 		r.pause = rest(r.tries)
 		return nil
 	}
-	r.paid(out)
+	if out.Standing != nil {
+		r.stand(*out.Standing)
+	}
+	switch {
+	case out.Status != "":
+		r.paid(out)
+	case out.Standing == nil:
+		r.step = stepAssess // It could not be verified in that short time.
+	}
+	if out.Close != nil {
+		r.closed(*out.Close)
+	}
 	return nil
 }
 
@@ -239,6 +254,12 @@ func (r *run) close(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
+	r.closed(out)
+	return nil
+}
+
+// closed goes on from where the close stands.
+func (r *run) closed(out activities.CloseResult) {
 	r.now.Status, r.now.Reason = out.Status, out.Reason
 	switch {
 	case out.Person:
@@ -246,7 +267,6 @@ func (r *run) close(ctx workflow.Context) error {
 	case !out.Closed:
 		r.pause = max(out.Again, rest(r.tries))
 	}
-	return nil
 }
 
 // person waits until somebody says what to do.

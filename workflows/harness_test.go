@@ -115,7 +115,7 @@ func (h *house) run() workflows.FulfilmentResult {
 	require.NoError(h.t, err)
 	worker.Register(h.env, acts, nil)
 	h.env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflows.FulfilmentID(rewardID), TaskQueue: workflows.TaskQueue})
-	h.env.ExecuteWorkflow(workflows.FulfilmentType, workflows.FulfilmentInput{RewardID: rewardID})
+	h.env.ExecuteWorkflow(workflows.FulfilmentType, workflows.NewFulfilment(rewardID))
 	require.True(h.t, h.env.IsWorkflowCompleted())
 	require.NoError(h.t, h.env.GetWorkflowError())
 	require.Zero(h.t, h.due, "the workflow ended before everything in the test had happened")

@@ -94,3 +94,21 @@ func TestCallsEndBeforeTheirActivities(t *testing.T) {
 	}
 	require.Equal(t, []string{"Pay", "LookUp", "Close"}, names)
 }
+
+// What follows a payout within its activity ends before that, too.
+func TestTheCloseAtOnceEndsBeforeItsActivity(t *testing.T) {
+	t.Parallel()
+
+	h := newHouse(t)
+	var activityName string
+	var spared time.Duration
+	h.fp.called = func(ctx context.Context) {
+		info := activity.GetInfo(ctx)
+		deadline, ok := ctx.Deadline()
+		require.True(t, ok)
+		activityName, spared = info.ActivityType.Name, info.StartToCloseTimeout-time.Until(deadline)
+	}
+	require.Equal(t, reward.Fulfilled, h.run().Status)
+	require.Equal(t, "Pay", activityName)
+	require.GreaterOrEqual(t, spared, 5*time.Second)
+}

@@ -19,11 +19,11 @@ import (
 // What a reward may cost that is paid by policy, and one about which a person
 // was asked. The actions are exact, so that nobody adds one unawares.
 const (
-	mostEvents = 20
-	actions    = 4
+	mostEvents = 13
+	actions    = 3
 
-	mostEventsAsked = 36
-	actionsAsked    = 10
+	mostEventsAsked = 22
+	actionsAsked    = 7
 )
 
 // TestBudgetOfTheAutomaticPath counts what a reward costs that is paid without

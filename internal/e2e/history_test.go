@@ -27,7 +27,7 @@ const (
 	recordVariable = "REWARDFLOW_RECORD"
 	// recorded is where they go. A directory is written once and kept for
 	// ever: other code gets a directory of its own.
-	recorded = "../../workflows/testdata/histories/v1"
+	recorded = "../../workflows/testdata/histories/v2"
 )
 
 // TestHistoriesReplay drives one reward along each branch and replays the

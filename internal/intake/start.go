@@ -123,7 +123,7 @@ func (s *Starter) fulfil(ctx context.Context, r reward.Reward, reuse enumspb.Wor
 		workflows.PromoterIDKey.ValueSet(strconv.FormatInt(r.Promoter.ID, 10)),
 		workflows.CampaignIDKey.ValueSet(strconv.FormatInt(r.Campaign.ID, 10)),
 	)
-	return s.start(ctx, options, workflows.FulfilmentType, workflows.FulfilmentInput{RewardID: r.ID})
+	return s.start(ctx, options, workflows.FulfilmentType, workflows.NewFulfilment(r.ID))
 }
 
 // options let a workflow that was terminated be driven again, and one that

@@ -61,6 +61,8 @@ type Assessment struct {
 	Excluded  []string
 	Waits     Waits
 	HoldUntil time.Time
+	// NextTimer is when the workflow does something by itself; zero if never.
+	NextTimer time.Time
 }
 
 // Waits say how long a rule waits for people before it reminds them, tells

@@ -56,15 +56,17 @@ func (t *tx) assess(ctx context.Context, now ledger.Record, a ledger.Assessment,
 	}
 	_, err = t.exec(ctx, `UPDATE rewards SET amount = ?, unit = ?, currency = ?, promoter_id = ?, promoter_cust_id = ?,
 			promoter_email = ?, campaign_id = ?, campaign_name = ?, verified = ?, provider = ?, digest = ?,
-			policy_version = ?, rule = ?, facts = ?, approvals = ?, role = ?, excluded = ?, waits = ?, hold_until = ?, updated_at = ?
+			policy_version = ?, rule = ?, facts = ?, approvals = ?, role = ?, excluded = ?, waits = ?, hold_until = ?,
+			next_timer = ?, updated_at = ?
 		WHERE id = ?`,
 		r.Quantity.Amount, r.Quantity.Unit, r.Quantity.Currency, r.Promoter.ID, r.Promoter.CustID,
 		r.Promoter.Email, r.Campaign.ID, r.Campaign.Name, a.Verified, a.Provider, a.Digest,
-		a.PolicyVersion, a.Rule, a.Facts, a.Approvals, a.Role, string(excluded), string(waits), millis(a.HoldUntil), millis(t.now), r.ID)
+		a.PolicyVersion, a.Rule, a.Facts, a.Approvals, a.Role, string(excluded), string(waits), millis(a.HoldUntil),
+		millis(a.NextTimer), millis(t.now), r.ID)
 	if err != nil {
 		return err
 	}
-	next := step{id: r.ID, to: a.Status, reason: a.Reason, actor: actor, notify: endNotice(a.Status)}
+	next := step{id: r.ID, to: a.Status, reason: a.Reason, actor: actor, nextTimer: a.NextTimer, notify: endNotice(a.Status)}
 	switch {
 	case a.Status != now.Status || a.Reason != now.Reason:
 		return t.enter(ctx, now.Status, next)

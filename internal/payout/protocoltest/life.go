@@ -91,7 +91,7 @@ func (e *execution) execute(lasts time.Duration) {
 		ID: workflows.FulfilmentID(w.id()), TaskQueue: workflows.TaskQueue, WorkflowRunTimeout: forEver,
 	})
 	e.env.SetWorkflowRunTimeout(lasts)
-	e.env.ExecuteWorkflow(workflows.FulfilmentType, workflows.FulfilmentInput{RewardID: w.id()})
+	e.env.ExecuteWorkflow(workflows.FulfilmentType, workflows.NewFulfilment(w.id()))
 	err := e.env.GetWorkflowError()
 	if errors.As(err, new(*temporal.TimeoutError)) {
 		w.note("the execution is cut off")
