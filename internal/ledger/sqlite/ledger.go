@@ -36,9 +36,15 @@ type Options struct {
 	Now func() time.Time
 	// Logger hears of bugs and broken connections; nothing is logged when nil.
 	Logger *slog.Logger
+	// LockWait is how long a write waits while another process writes; zero
+	// means 5 seconds.
+	LockWait time.Duration
 }
 
 func (o Options) withDefaults() Options {
+	if o.LockWait <= 0 {
+		o.LockWait = 5 * time.Second
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}

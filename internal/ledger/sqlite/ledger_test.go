@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -82,4 +83,45 @@ func BenchmarkAccept(b *testing.B) {
 	}
 	wg.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "accepts/s")
+}
+
+// BenchmarkAcceptBySeveralProcesses reports how long an accept takes, in
+// milliseconds, while three processes write to one file: each sends 250 events
+// a second, however long the answers take. Each has connections of its own, as
+// a process has.
+func BenchmarkAcceptBySeveralProcesses(b *testing.B) {
+	const processes, events, pause = 3, 1000, 4 * time.Millisecond
+	for b.Loop() {
+		path := filepath.Join(b.TempDir(), "ledger.db")
+		took := make(chan time.Duration, processes*events)
+		var group sync.WaitGroup
+		for p := range processes {
+			l := open(b, path, sqlite.Options{})
+			group.Go(func() {
+				tick := time.NewTicker(pause)
+				defer tick.Stop()
+				for i := range events {
+					<-tick.C
+					group.Go(func() {
+						began := time.Now()
+						if _, err := l.Accept(b.Context(), event(int64(p*events+i+1)), time.Minute); err != nil {
+							b.Error(err)
+						}
+						took <- time.Since(began)
+					})
+				}
+			})
+		}
+		group.Wait()
+		close(took)
+		var all []time.Duration
+		for d := range took {
+			all = append(all, d)
+		}
+		slices.Sort(all)
+		for name, share := range map[string]float64{"p50-ms": 0.5, "p99-ms": 0.99, "max-ms": 1} {
+			b.ReportMetric(float64(all[int(share*float64(len(all)-1))].Microseconds())/1000, name)
+		}
+	}
+	b.ReportMetric(0, "ns/op")
 }

@@ -64,7 +64,7 @@ func Open(ctx context.Context, path string, opts Options) (*Ledger, error) {
 	readers.SetMaxIdleConns(readConnections)
 
 	return &Ledger{
-		writer:  startWriter(writers, opts.Now, opts.Logger),
+		writer:  startWriter(writers, opts),
 		writers: writers,
 		readers: readers,
 	}, nil

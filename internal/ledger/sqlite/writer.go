@@ -21,15 +21,21 @@ const (
 	// patience is how long a caller who has already given up still waits to
 	// learn whether its operation was committed.
 	patience = 10 * time.Second
+	// lockPause is how long the writer rests before it asks again for the lock
+	// that another process holds. SQLite itself would ask less and less often
+	// (up to every 100 ms), so that a process that has waited for long loses to
+	// those that came just now.
+	lockPause = time.Millisecond
 )
 
 // writer runs all writes of this process, one after the other, and commits
 // them in batches: a commit costs a wait for the disk, and the operations that
 // arrive during one wait share the next.
 type writer struct {
-	db  *sql.DB
-	now func() time.Time
-	log *slog.Logger
+	db       *sql.DB
+	now      func() time.Time
+	log      *slog.Logger
+	lockWait time.Duration
 
 	mu     sync.RWMutex // Guards closed, and that nobody sends to a closed queue.
 	closed bool
@@ -56,8 +62,11 @@ type job struct {
 	done chan error
 }
 
-func startWriter(db *sql.DB, now func() time.Time, log *slog.Logger) *writer {
-	w := &writer{db: db, now: now, log: log, queue: make(chan *job, maxQueued), ended: make(chan struct{})}
+func startWriter(db *sql.DB, opts Options) *writer {
+	w := &writer{
+		db: db, now: opts.Now, log: opts.Logger, lockWait: opts.LockWait,
+		queue: make(chan *job, maxQueued), ended: make(chan struct{}),
+	}
 	go w.loop()
 	return w
 }
@@ -161,6 +170,8 @@ func (w *writer) batch(ctx context.Context, first *job) {
 	}
 }
 
+// begin takes the database's lock, for which it waits while another process
+// has it.
 func (w *writer) begin(ctx context.Context) error {
 	if w.session == nil {
 		s, err := openSession(ctx, w.db)
@@ -168,9 +179,18 @@ func (w *writer) begin(ctx context.Context) error {
 			return err
 		}
 		w.session = s
+		if _, err := s.exec(ctx, "PRAGMA busy_timeout = 0"); err != nil {
+			return err
+		}
 	}
-	_, err := w.session.exec(ctx, "BEGIN IMMEDIATE")
-	return err
+	pause := time.NewTicker(lockPause)
+	defer pause.Stop()
+	for deadline := time.Now().Add(w.lockWait); ; <-pause.C {
+		_, err := w.session.exec(ctx, "BEGIN IMMEDIATE")
+		if !hasCode(err, codeBusy) || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // drain returns first and what waits behind it, without waiting for more.
