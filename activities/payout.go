@@ -18,17 +18,18 @@ type PayInput struct {
 	RewardID reward.ID `json:"reward_id"`
 	// Try counts, from 1, how often the workflow asked in a row.
 	Try int `json:"try,omitempty"`
-	// Heard are the decisions that ended a wait for people. A reward that waited
-	// is verified and decided once more before anything is paid.
+	// Assess has the reward verified and decided before anything is paid.
+	Assess bool `json:"assess,omitempty"`
+	// Heard are the decisions that ended a wait for people.
 	Heard []DecideInput `json:"heard,omitempty"`
 }
 
 // PayResult is where the payout stands afterwards, and what it needs.
 type PayResult struct {
 	Payout payout.State `json:"payout,omitempty"`
-	// Status is empty when nothing was paid or tried: what was heard did not
-	// approve the reward, which is then as Standing says, or it could not be
-	// verified, and Standing is nil.
+	// Status is empty when nothing was paid or tried: the reward is not to be
+	// paid now, and is as Standing says, or it could not be verified, and Standing
+	// is nil.
 	Status   reward.Status `json:"status,omitempty"`
 	Standing *Standing     `json:"standing,omitempty"`
 	// Close is where the close stands that followed at once; nil when none did.
@@ -52,8 +53,9 @@ const (
 	blindAfter = 3
 )
 
-// Pay reserves and claims a payout and submits it once. What is paid at once is
-// closed at once, as far as that goes smoothly; Close does the rest.
+// Pay reserves and claims a payout and submits it once. Where it is asked to, it
+// assesses the reward before. What is paid at once is closed at once, as far as
+// that goes smoothly; Close does the rest.
 //
 // It may run any number of times: the claim lets one run through, and a run
 // that comes later finds the row where the first one left it. It returns an
@@ -61,8 +63,8 @@ const (
 // money is then for LookUp to find out.
 func (a *Activities) Pay(ctx context.Context, in PayInput) (PayResult, error) {
 	var standing *Standing
-	if len(in.Heard) > 0 {
-		standing = a.lookAgain(ctx, in)
+	if in.Assess {
+		standing = a.assessAtOnce(ctx, in)
 		if standing == nil || standing.Status != reward.Approved && standing.Payout == "" {
 			return PayResult{Standing: standing}, nil
 		}
@@ -78,14 +80,15 @@ func (a *Activities) Pay(ctx context.Context, in PayInput) (PayResult, error) {
 	return res, nil
 }
 
-// lookAgainWithin bounds the second look, so that there is time left to pay.
-const lookAgainWithin = 5 * time.Second
+// assessWithin bounds the look at a reward before it is paid, so that there is
+// time left to pay.
+const assessWithin = 3 * time.Second
 
-// lookAgain takes in what people said, and verifies and decides once more. It
-// returns nil when the reward could not be verified: Assess has more time. A
-// decision that the ledger does not take in is told to the workflow again.
-func (a *Activities) lookAgain(ctx context.Context, in PayInput) *Standing {
-	ctx, cancel := context.WithTimeout(ctx, lookAgainWithin)
+// assessAtOnce takes in what people said, verifies and decides. It returns nil
+// when the reward could not be verified: Assess has more time. A decision that
+// the ledger does not take in is told to the workflow again.
+func (a *Activities) assessAtOnce(ctx context.Context, in PayInput) *Standing {
+	ctx, cancel := context.WithTimeout(ctx, assessWithin)
 	defer cancel()
 	logger := activity.GetLogger(ctx)
 	for _, heard := range in.Heard {
@@ -95,7 +98,7 @@ func (a *Activities) lookAgain(ctx context.Context, in PayInput) *Standing {
 	}
 	standing, err := a.Assess(ctx, AssessInput{RewardID: in.RewardID})
 	if err != nil {
-		logger.Info("reward.not_verified_again", "reward_id", in.RewardID, "error", err)
+		logger.Info("reward.not_assessed_at_once", "reward_id", in.RewardID, "error", err)
 		return nil
 	}
 	return &standing

@@ -2,6 +2,8 @@ package workflows_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -37,26 +39,50 @@ func (l *deafOnce) Finish(ctx context.Context, a ledger.Attempt, out payout.Outc
 func TestSendingHasOneAttempt(t *testing.T) {
 	t.Parallel()
 
-	h := newHouse(t)
-	h.wrap = func(l activities.Ledger) activities.Ledger { return &deafOnce{Ledger: l} }
+	tests := map[string]struct {
+		house func(t *testing.T) *house
+		want  []string
+	}{
+		"in one go": {newHouse, []string{"local Pay 1", "local Assess 1", "LookUp 1", "Close 1"}},
+		"after an approval": {func(t *testing.T) *house {
+			t.Helper()
+			h := newQuestion(t, 1)
+			h.after(time.Hour, func() { h.say("1", "alice", reward.Approve) })
+			return h
+		}, []string{"local Pay 1", "Pay 1", "LookUp 1", "Close 1"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			h := tt.house(t)
+			h.wrap = func(l activities.Ledger) activities.Ledger { return &deafOnce{Ledger: l} }
+			started := h.attempts()
+			require.Equal(t, reward.Fulfilled, h.run().Status)
+			h.requirePaidOnce()
+			require.Equal(t, 1, h.provider.sends)
+			require.Equal(t, tt.want, slices.Compact(started()))
+		})
+	}
+}
+
+// attempts returns the activities that the house runs, local ones too, each
+// with the number of its attempt.
+func (h *house) attempts() func() []string {
 	var mu sync.Mutex
 	var started []string
-	var attempts []int32
-	h.env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+	note := func(local string, info *activity.Info) {
 		mu.Lock()
 		defer mu.Unlock()
-		if name := info.ActivityType.Name; len(started) == 0 || started[len(started)-1] != name || name == "Pay" {
-			started = append(started, name)
-		}
-		if info.ActivityType.Name == "Pay" {
-			attempts = append(attempts, info.Attempt)
-		}
-	})
-	require.Equal(t, reward.Fulfilled, h.run().Status)
-	h.requirePaidOnce()
-	require.Equal(t, 1, h.provider.sends)
-	require.Equal(t, []int32{1}, attempts)
-	require.Equal(t, []string{"Pay", "LookUp", "Close"}, started)
+		started = append(started, fmt.Sprintf("%s%s %d", local, info.ActivityType.Name, info.Attempt))
+	}
+	h.env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) { note("", info) })
+	h.env.SetOnLocalActivityStartedListener(func(info *activity.Info, _ context.Context, _ []any) { note("local ", info) })
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(started)
+	}
 }
 
 // A call that its activity does not outlive leaves an outcome that nobody

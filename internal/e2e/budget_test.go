@@ -19,10 +19,10 @@ import (
 // What a reward may cost that is paid by policy, and one about which a person
 // was asked. The actions are exact, so that nobody adds one unawares.
 const (
-	mostEvents = 13
-	actions    = 3
+	mostEvents = 7
+	actions    = 2
 
-	mostEventsAsked = 22
+	mostEventsAsked = 21
 	actionsAsked    = 7
 )
 
