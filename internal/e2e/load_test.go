@@ -142,10 +142,12 @@ func (l *loaded) oweRewards(perSecond int, span time.Duration) {
 	ticker := time.NewTicker(time.Second / time.Duration(perSecond))
 	defer ticker.Stop()
 	var sending sync.WaitGroup
-	for range int(span.Seconds() * float64(perSecond)) {
+	for i := range int(span.Seconds() * float64(perSecond)) {
 		<-ticker.C
+		owed := months()
+		owed.Promoter.ID = 6_000_000 + int64(i)
 		sending.Go(func() {
-			id, err := l.fp.CreateReward(l.t.Context(), months())
+			id, err := l.fp.CreateReward(l.t.Context(), owed)
 			if err != nil {
 				l.t.Errorf("creating a reward: %v", err)
 				return

@@ -131,9 +131,11 @@ func readBase(s string) (*url.URL, error) {
 }
 
 // Payout reads the record of a reward back from FirstPromoter: it reads the
-// promoter's payouts until it finds the one. fault.NotFound is authoritative:
-// the list was read to its end, and the record is not in it. A list that
-// cannot be told to be complete is fault.Unavailable.
+// promoter's payouts until it finds the one, those that are pending first. They
+// are few, however long the promoter has been there, and what is to be paid is
+// one of them. fault.NotFound is authoritative: the list of all was read to its
+// end, and the record is not in it. A list that cannot be told to be complete
+// is fault.Unavailable.
 //
 // There is no call that reads one payout by its ID
 // (https://docs.firstpromoter.com, API v1, payouts).
@@ -141,23 +143,38 @@ func (c *Client) Payout(ctx context.Context, promoterID int64, id reward.ID) (Pa
 	if promoterID <= 0 || id <= 0 {
 		return Payout{}, fault.New(fault.Invalid, opPayout, "a look-up needs a promoter ID and a reward ID above zero")
 	}
-	seen := newListing()
-	for page := 1; page <= maxPages; page++ {
-		query := url.Values{"promoter_id": {strconv.FormatInt(promoterID, 10)}, "page": {strconv.Itoa(page)}}
-		a, err := c.list(ctx, opPayout, query)
-		if err != nil {
-			return Payout{}, err
-		}
-		p, found, err := seen.add(a, id)
-		if found || err != nil {
-			return p, err
-		}
-		if seen.ended {
-			return Payout{}, seen.verdict(promoterID, id)
-		}
+	query := url.Values{"promoter_id": {strconv.FormatInt(promoterID, 10)}, "status": {string(StatusPending)}}
+	p, found, _, err := c.find(ctx, query, id)
+	if found || err != nil {
+		return p, err
+	}
+	query.Del("status")
+	p, found, all, err := c.find(ctx, query, id)
+	switch {
+	case found || err != nil:
+		return p, err
+	case all.ended:
+		return Payout{}, all.verdict(promoterID, id)
 	}
 	return Payout{}, fault.New(fault.Unavailable, opPayout,
 		fmt.Sprintf("the list of payouts of promoter %d did not end within %d pages", promoterID, maxPages))
+}
+
+// find reads a list until the wanted payout is on a page, or the list ends.
+func (c *Client) find(ctx context.Context, query url.Values, id reward.ID) (Payout, bool, *listing, error) {
+	seen := newListing()
+	for page := 1; page <= maxPages && !seen.ended; page++ {
+		query.Set("page", strconv.Itoa(page))
+		a, err := c.list(ctx, opPayout, query)
+		if err != nil {
+			return Payout{}, false, nil, err
+		}
+		p, found, err := seen.add(a, id)
+		if found || err != nil {
+			return p, found, seen, err
+		}
+	}
+	return Payout{}, false, seen, nil
 }
 
 // Complete marks a reward as completed, which closes it, by one request that

@@ -42,7 +42,7 @@ func TestPayoutReadsTheRecord(t *testing.T) {
 
 	require.Equal(t, []request{{
 		method: http.MethodGet, path: "/api/v1/payouts/list", key: testKey,
-		query: url.Values{"promoter_id": {"6100033"}, "page": {"1"}}, form: url.Values{},
+		query: url.Values{"promoter_id": {"6100033"}, "status": {"pending"}, "page": {"1"}}, form: url.Values{},
 	}}, server.requests())
 
 	paid, err := server.client().Payout(t.Context(), 6100033, 3150700)
@@ -66,25 +66,40 @@ func TestPayoutReadsOnUntilTheListEnds(t *testing.T) {
 			_, _ = w.Write([]byte(list(all[from:min(from+perPage, len(all))]...)))
 		}
 	}
+	// filtered knows the parameter status; the servers of the other cases
+	// answer as if it were not there.
+	filtered := func(all []int, pending int) http.HandlerFunc {
+		whole := pages(all, 50, true)
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("status") == "pending" {
+				w.Header().Set("Total", "1")
+				_, _ = w.Write([]byte(list(pending)))
+				return
+			}
+			whole(w, r)
+		}
+	}
 	for name, tc := range map[string]struct {
 		handler  http.HandlerFunc
 		want     reward.ID
 		requests int
 		kind     fault.Kind
 	}{
+		"PendingAmongMany":         {filtered(span(1, 121), 120), 120, 1, ""},
+		"NotPendingAmongMany":      {filtered(span(1, 121), 119), 120, 4, ""},
 		"OnTheThirdPage":           {pages(span(1, 121), 50, true), 120, 3, ""},
 		"OnTheSecondPageUncounted": {pages(span(1, 121), 50, false), 60, 2, ""},
-		"AbsentByTotal":            {pages(span(1, 121), 50, true), 999, 3, fault.NotFound},
-		"AbsentByEmptyPage":        {pages(span(1, 121), 50, false), 999, 4, fault.NotFound},
-		"AbsentFromAnEmptyList":    {pages(nil, 50, true), 999, 1, fault.NotFound},
-		"AbsentWithSmallPages":     {pages(span(1, 46), 20, false), 999, 4, fault.NotFound},
-		"PageIgnored":              {answers(http.StatusOK, list(span(1, 31)...)), 999, 2, fault.NotFound},
-		"PageIgnoredAtAFullPage":   {answers(http.StatusOK, list(span(1, 51)...)), 999, 2, fault.Unavailable},
+		"AbsentByTotal":            {pages(span(1, 121), 50, true), 999, 6, fault.NotFound},
+		"AbsentByEmptyPage":        {pages(span(1, 121), 50, false), 999, 8, fault.NotFound},
+		"AbsentFromAnEmptyList":    {pages(nil, 50, true), 999, 2, fault.NotFound},
+		"AbsentWithSmallPages":     {pages(span(1, 46), 20, false), 999, 8, fault.NotFound},
+		"PageIgnored":              {answers(http.StatusOK, list(span(1, 31)...)), 999, 4, fault.NotFound},
+		"PageIgnoredAtAFullPage":   {answers(http.StatusOK, list(span(1, 51)...)), 999, 4, fault.Unavailable},
 		"FewerThanCounted": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Total", "4")
 			answers(http.StatusOK, list(1, 2, 3))(w, r)
-		}, 999, 2, fault.Unavailable},
-		"AnEntryWithoutID":       {answers(http.StatusOK, `[{"id":"?"}]`), 999, 1, fault.Unavailable},
+		}, 999, 4, fault.Unavailable},
+		"AnEntryWithoutID":       {answers(http.StatusOK, `[{"id":"?"}]`), 999, 2, fault.Unavailable},
 		"BesideAnEntryWithoutID": {answers(http.StatusOK, `[{"id":"?"},7,`+list(8)[1:]), 8, 1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +126,7 @@ func TestPayoutGivesUpOnAListWithoutEnd(t *testing.T) {
 	})
 	_, err := server.client().Payout(t.Context(), 5, 1_000_000)
 	require.Equal(t, fault.Unavailable, fault.KindOf(err))
-	require.Len(t, server.requests(), 200)
+	require.Len(t, server.requests(), 400)
 }
 
 func TestReadsAreClassifiedAndRepeated(t *testing.T) {

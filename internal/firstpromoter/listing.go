@@ -42,15 +42,15 @@ func (l *listing) add(a answer, want reward.ID) (Payout, bool, error) {
 	}
 	before := len(l.seen)
 	for _, raw := range page {
-		p := readPayout(readObject(raw))
-		if p.ID == want {
-			return p, true, nil
-		}
-		if p.ID == 0 {
+		o := readObject(raw)
+		switch id := reward.ID(o.id("id")); id {
+		case want:
+			return readPayout(o), true, nil
+		case 0:
 			l.unreadable++
-			continue
+		default:
+			l.seen[id] = struct{}{}
 		}
-		l.seen[p.ID] = struct{}{}
 	}
 
 	l.total = header(a, "Total", -1)
