@@ -2,14 +2,12 @@ package lanes_test
 
 import (
 	"maps"
-	"net/http"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/rewardflow/rewardflow/internal/firstpromoter/simulator"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/payout/sandbox"
 	"github.com/rewardflow/rewardflow/internal/reward"
@@ -23,14 +21,11 @@ func TestEveryLaneKeepsEveryRule(t *testing.T) {
 	t.Parallel()
 
 	requireComplete(t)
-	for where, set := range map[string]settings{usual: {}, strict: {Unverified: "ignore"}, unwaited: {}} {
+	for where, set := range map[string]settings{usual: {}, strict: {Unverified: "ignore"}} {
 		t.Run(where, func(t *testing.T) {
 			t.Parallel()
 
 			w := newWorld(t, set)
-			if where == unwaited {
-				w.fp.Fail(simulator.Fault{On: simulator.List, Times: 1000, Status: http.StatusServiceUnavailable})
-			}
 			w.provider.Script(sandbox.CustID(settlesLater), sandbox.SettleLater(time.Hour).Always())
 			for name, r := range rules() {
 				if r.world == where {

@@ -58,9 +58,8 @@ type rule struct {
 
 // The worlds.
 const (
-	usual    = "unverified decisions are accepted"
-	strict   = "unverified decisions are ignored"
-	unwaited = "FirstPromoter does not answer"
+	usual  = "unverified decisions are accepted"
+	strict = "unverified decisions are ignored"
 )
 
 func rules() map[string]rule {
@@ -75,7 +74,7 @@ func rules() map[string]rule {
 		staleDigest:    {usual, playStale},
 		alreadyDecided: {usual, playDecided},
 		afterHold:      {usual, playHeld},
-		beforeWaiting:  {unwaited, playEarly},
+		beforeWaiting:  {usual, playEarly},
 		forged:         {usual, playForged},
 		replayed:       {usual, playReplayed},
 		prefetched:     {usual, playPrefetched},
@@ -166,7 +165,7 @@ func playDecided(s *scene) answer {
 }
 
 func playHeld(s *scene) answer {
-	s.who, s.id = alice, s.owe(s.t, askBriefly, "")
+	s.who, s.id = alice, s.owe(s.t, simulator.Spec{Campaign: reward.Campaign{ID: askBriefly}})
 	s.await(s.t, s.id, reward.Held)
 	return s.approve(s.look())
 }
@@ -174,7 +173,7 @@ func playHeld(s *scene) answer {
 // playEarly has somebody decide before there is anything to decide: about what
 // nothing is known of yet but its ID.
 func playEarly(s *scene) answer {
-	s.who, s.id = alice, s.owe(s.t, askOne, "")
+	s.who, s.id = alice, s.owe(s.t, simulator.Spec{Promoter: reward.Promoter{ID: unread}, Campaign: reward.Campaign{ID: askOne}})
 	s.await(s.t, s.id, reward.Verifying)
 	q := s.look()
 	require.Empty(s.t, q.digest)

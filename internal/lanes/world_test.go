@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -141,7 +142,7 @@ func newWorld(t *testing.T, set settings) *world {
 	w.fp, err = simulator.New(simulator.Config{APIKey: apiKey, CheckEvery: time.Hour, RetryEvery: time.Hour})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.fp.Close()) })
-	w.urls.fp = w.serve(w.fp) + simulator.BasePath
+	w.urls.fp = w.serve(withoutUnread(w.fp)) + simulator.BasePath
 	w.slack = slackdouble.New(slackToken, slackChannel)
 	w.urls.slack = w.serve(w.slack) + "/api"
 
@@ -207,21 +208,34 @@ operators:
 		slackToken, slackSecret, slackChannel, slackTeam, slackApp, w.urls.slack, operators.String())
 }
 
-// owe lets FirstPromoter owe a reward of a campaign, of which cust is the
-// customer, by whom the provider's scripts choose.
-func (w *world) owe(t *testing.T, campaign int64, cust string) reward.ID {
-	t.Helper()
-	id, err := w.fp.CreateReward(t.Context(), simulator.Spec{
-		Amount: 3, Unit: reward.FreeMonths, Promoter: reward.Promoter{CustID: cust}, Campaign: reward.Campaign{ID: campaign},
+// unread is a promoter whose rewards FirstPromoter does not let anybody read.
+const unread = 666
+
+// withoutUnread is FirstPromoter, as far as it can be read.
+func withoutUnread(fp http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("promoter_id") == strconv.Itoa(unread) {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		fp.ServeHTTP(w, r)
 	})
+}
+
+// owe lets FirstPromoter owe a reward.
+func (w *world) owe(t *testing.T, s simulator.Spec) reward.ID {
+	t.Helper()
+	s.Amount, s.Unit = 3, reward.FreeMonths
+	id, err := w.fp.CreateReward(t.Context(), s)
 	require.NoError(t, err)
 	return id
 }
 
-// asked is a reward that waits for approval.
+// asked is a reward of a campaign that waits for approval. cust is the
+// customer, by whom the provider's scripts choose.
 func (w *world) asked(t *testing.T, campaign int64, cust string) reward.ID {
 	t.Helper()
-	id := w.owe(t, campaign, cust)
+	id := w.owe(t, simulator.Spec{Promoter: reward.Promoter{CustID: cust}, Campaign: reward.Campaign{ID: campaign}})
 	w.await(t, id, reward.AwaitingApproval)
 	return id
 }
