@@ -14,6 +14,7 @@ import (
 
 	"github.com/rewardflow/rewardflow/internal/cli"
 	"github.com/rewardflow/rewardflow/internal/reward"
+	"github.com/rewardflow/rewardflow/internal/slackapproval/slackdouble"
 )
 
 // lane is one way by which a person's decision comes in.
@@ -70,8 +71,9 @@ type question struct {
 	once string
 	// comment is said with the decision, where the lane takes one.
 	comment string
-	// body is a click in Slack.
-	body []byte
+	// message is the one in Slack, and body a click on it.
+	message slackdouble.Message
+	body    []byte
 	// again says that the same request was sent before.
 	again bool
 }

@@ -60,7 +60,8 @@ func sendSignal(w *world, t *testing.T, q question, v reward.Verdict) answer {
 	}
 	require.NoError(t, err)
 	eventually(t, func() (string, bool) {
-		return "the signal has led to no decision", w.signalled(t, q) > before
+		ended := w.record(t, q.id).Status == reward.Rejected
+		return "the signal has led to no decision", w.signalled(t, q) > before || ended
 	})
 	return answer{}
 }

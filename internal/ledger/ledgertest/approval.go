@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -73,21 +74,28 @@ const (
 	Unheard Ruling = "unheard"
 )
 
-// RulingOf reads the ledger's words for a refusal, wherever they stand in what
-// a person is told; a text without them is Counts.
-func RulingOf(words string) Ruling {
-	for ruling, part := range map[Ruling]string{
-		NoRole: "role ", Excluded: "may not decide about this reward", OldDigest: "is not what was shown any more",
-		Again: "has decided already",
+// RulingOf reads the ledger's words for a refusal, with which a text begins;
+// none are Counts. Words that no rule of the model says are returned as they
+// are, and fit no model.
+func RulingOf(refusal string) Ruling {
+	if refusal == "" {
+		return Counts
+	}
+	for _, known := range []struct {
+		ruling Ruling
+		begin  string
+	}{
+		{OldDigest, `the reward is not what was shown any more`},
+		{Settled, `the reward is \w+: [^:]+ (approved|rejected) it on `},
+		{NoRole, `the policy asks for the role |the role approver or finance is needed`},
+		{Excluded, `[^:]+ may not decide about this reward`},
+		{Again, `[^:]+ has decided already: `},
 	} {
-		if strings.Contains(words, part) {
-			return ruling
+		if regexp.MustCompile(`^(` + known.begin + `)`).MatchString(refusal) {
+			return known.ruling
 		}
 	}
-	if strings.Contains(words, "the reward is ") && (strings.Contains(words, " approved it on ") || strings.Contains(words, " rejected it on ")) {
-		return Settled
-	}
-	return Counts
+	return Ruling(refusal)
 }
 
 // approval is the state of the model: what is asked, and what was decided.

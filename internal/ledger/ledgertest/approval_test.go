@@ -88,18 +88,19 @@ func TestCheckerTellsRightFromWrong(t *testing.T) {
 	}
 }
 
-func TestRulingIsReadFromWhatAPersonIsTold(t *testing.T) {
+func TestRulingIsReadFromTheLedgersWords(t *testing.T) {
 	t.Parallel()
 
 	for words, want := range map[string]ledgertest.Ruling{
-		"": ledgertest.Counts, "reward 7: approved, 2 of 2 approvals": ledgertest.Counts,
-		"does not count: the role approver or finance is needed to decide":                            ledgertest.NoRole,
-		"does not count: the policy asks for the role finance":                                        ledgertest.NoRole,
-		"bob may not decide about this reward: the policy leaves it to others":                        ledgertest.Excluded,
-		"the reward is not what was shown any more: look again and decide on the current digest":      ledgertest.OldDigest,
-		"alice has decided already: approved on 2026-11-23 12:00 UTC":                                 ledgertest.Again,
-		"the reward is awaiting_approval: alice approved it on 2026-11-23 12:00 UTC":                  ledgertest.Settled,
-		"your decision was recorded: the reward is rejected: bob rejected it on 2026-11-23 12:00 UTC": ledgertest.Settled,
+		"": ledgertest.Counts,
+		"the role approver or finance is needed to decide":                                       ledgertest.NoRole,
+		"the policy asks for the role finance":                                                   ledgertest.NoRole,
+		"bob may not decide about this reward: the policy leaves it to others":                   ledgertest.Excluded,
+		"the reward is not what was shown any more: look again and decide on the current digest": ledgertest.OldDigest,
+		"alice has decided already: approved on 2026-11-23 12:00 UTC":                            ledgertest.Again,
+		"the reward is awaiting_approval: alice approved it on 2026-11-23 12:00 UTC. And more":   ledgertest.Settled,
+		"the reward is rejected: bob rejected it on 2026-11-23 12:00 UTC":                        ledgertest.Settled,
+		"the reward is paying and waits for no decision":                                         "the reward is paying and waits for no decision",
 	} {
 		require.Equal(t, want, ledgertest.RulingOf(words), words)
 	}
