@@ -114,8 +114,9 @@ type world struct {
 	http     *http.Client
 	logs     *logs
 
-	app *app.App
 	url string
+	// stop stops the process, once.
+	stop func()
 	// ledger is another handle on the ledger, as another process has.
 	ledger *sqlite.Ledger
 }
@@ -174,10 +175,9 @@ func (w *world) start(o app.Options) {
 	running, err := app.New(w.t.Context(), o)
 	require.NoError(w.t, err)
 	require.NoError(w.t, running.Start(w.t.Context()))
-	var once sync.Once
-	stop := func() { once.Do(func() { require.NoError(w.t, running.Stop(context.WithoutCancel(w.t.Context()))) }) }
-	w.t.Cleanup(stop)
-	w.app, w.url = running, running.URL()
+	w.stop = sync.OnceFunc(func() { require.NoError(w.t, running.Stop(context.WithoutCancel(w.t.Context()))) })
+	w.t.Cleanup(w.stop)
+	w.url = running.URL()
 	hook := w.url + "/webhooks/firstpromoter/" + webhookSecret
 	w.fp.SetWebhookURLs(hook, hook)
 }
