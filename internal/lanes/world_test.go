@@ -177,6 +177,9 @@ func (w *world) start(o app.Options) {
 	require.NoError(w.t, running.Start(w.t.Context()))
 	w.stop = sync.OnceFunc(func() { require.NoError(w.t, running.Stop(context.WithoutCancel(w.t.Context()))) })
 	w.t.Cleanup(w.stop)
+	if !o.API {
+		return
+	}
 	w.url = running.URL()
 	hook := w.url + "/webhooks/firstpromoter/" + webhookSecret
 	w.fp.SetWebhookURLs(hook, hook)
