@@ -8,4 +8,7 @@
 // the page has them, clicks are signed as Slack signs them, commands are run as
 // they are typed. What came of it is read from the ledger by a handle of the
 // test's own.
+//
+// The tests run one after the other, each in its own world, and their cells side
+// by side: two Temporal servers at once are slower than one after the other.
 package lanes

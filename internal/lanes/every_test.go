@@ -18,13 +18,9 @@ const settlesLater = "settles-later"
 
 // TestEveryLaneKeepsEveryRule plays every cell of the table.
 func TestEveryLaneKeepsEveryRule(t *testing.T) {
-	t.Parallel()
-
 	requireComplete(t)
 	for where, set := range map[string]settings{usual: {}, strict: {Unverified: "ignore"}} {
 		t.Run(where, func(t *testing.T) {
-			t.Parallel()
-
 			w := newWorld(t, set)
 			w.provider.Script(sandbox.CustID(settlesLater), sandbox.SettleLater(time.Hour).Always())
 			for name, r := range rules() {

@@ -23,8 +23,6 @@ import (
 // answers that they get must be those of some order of their decisions, the
 // ledger must hold what they were told, and a reward is paid at most once.
 func TestConcurrentDecisionsOfAllLanesKeepTheRules(t *testing.T) {
-	t.Parallel()
-
 	w := newWorld(t, settings{})
 	// An approved reward stays open, so that its workflow hears what is late.
 	w.provider.Script(sandbox.CustID(settlesLater), sandbox.SettleLater(time.Hour).Always())

@@ -40,8 +40,6 @@ func swaps() map[string]swap {
 // it when the click comes. The decision counts for what was shown, and what was
 // shown is gone: nothing is paid before people have seen what there is now.
 func TestSwappedBetweenViewAndClickIsNotPaid(t *testing.T) {
-	t.Parallel()
-
 	w := newWorld(t, settings{})
 	for name, swap := range swaps() {
 		for _, l := range lanes() {
@@ -81,8 +79,6 @@ func TestSwappedBetweenViewAndClickIsNotPaid(t *testing.T) {
 // TestRoutedElsewhereBetweenViewAndClickIsNotPaid has the configuration send a
 // reward to another provider after a person has looked.
 func TestRoutedElsewhereBetweenViewAndClickIsNotPaid(t *testing.T) {
-	t.Parallel()
-
 	w := newWorld(t, settings{})
 	questions := map[string]question{}
 	for _, l := range lanes() {

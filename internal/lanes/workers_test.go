@@ -15,8 +15,6 @@ import (
 // is up. What the ledger takes is answered at once, and recorded; what Temporal
 // takes waits there. All of it takes effect when a worker returns.
 func TestDecidedWhileNoWorkerIsUp(t *testing.T) {
-	t.Parallel()
-
 	w := newWorld(t, settings{})
 	approved, rejected := map[string]question{}, map[string]question{}
 	for _, l := range lanes() {

@@ -33,8 +33,8 @@ import (
 	"github.com/rewardflow/rewardflow/workflows"
 )
 
-// soon is how long anything may take that waits for nothing.
-const soon = 30 * time.Second
+// soon is how long anything may take that waits for nothing, on a busy machine.
+const soon = time.Minute
 
 const (
 	webhookSecret  = "secret-of-the-webhook-0123456789-abcdef"
