@@ -15,12 +15,15 @@ import (
 
 // The rules.
 const (
-	itCounts       = "a decision that keeps every rule"
-	noRole         = "wrong role: one that decides nothing"
-	otherRole      = "wrong role: not the one that the policy asks for"
-	unproven       = "an identity that is not proven"
-	samePerson     = "same person twice, on two lanes"
-	sameRequest    = "the same request again"
+	itCounts    = "a decision that keeps every rule"
+	noRole      = "wrong role: one that decides nothing"
+	otherRole   = "wrong role: not the one that the policy asks for"
+	unproven    = "an identity that is not proven"
+	samePerson  = "same person twice, on two lanes"
+	sameRequest = "the same request again"
+	// A maker is whom the policy excludes by name: nobody here can change the
+	// destination of what waits. FirstPromoter and the configuration can, which
+	// changes the digest: see TestSwappedBetweenViewAndClickIsNotPaid.
 	makerApproves  = "maker approves"
 	staleDigest    = "stale digest"
 	alreadyDecided = "already decided"
