@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -43,6 +44,7 @@ type approvalsPage struct {
 }
 
 // list shows the rewards that the caller may decide and has not, newest first.
+// What the policy leaves to others is not among them.
 func (h *approvalsHandler) list(c *gin.Context) error {
 	if err := onlyQuery(c, "cursor", "limit"); err != nil {
 		return err
@@ -97,7 +99,7 @@ func (h *approvalsHandler) collect(ctx context.Context, who principal, before le
 // consider says whether a reward waits for the caller. It asks the cheap
 // question first.
 func (h *approvalsHandler) consider(ctx context.Context, who principal, r ledger.Record) (approvalJSON, bool, error) {
-	if r.Approvals == 0 || !who.MayDecide(r.Role) {
+	if r.Approvals == 0 || !who.MayDecide(r.Role) || isExcluded(who, r) {
 		return approvalJSON{}, false, nil
 	}
 	tally, err := h.ledger.TallyOf(ctx, r.Reward.ID)
@@ -123,8 +125,18 @@ func (h *approvalsHandler) consider(ctx context.Context, who principal, r ledger
 	}, true, nil
 }
 
+// isExcluded mirrors the ledger's rule about those whom the policy leaves out.
+func isExcluded(who principal, r ledger.Record) bool {
+	return slices.ContainsFunc(r.Excluded, func(name string) bool { return samePerson(name, who.Name) })
+}
+
 func hasDecided(who principal, current reward.Digest, decisions []ledger.Recorded) bool {
 	return slices.ContainsFunc(decisions, func(d ledger.Recorded) bool {
-		return d.Counted && d.By == who.Name && d.Digest == current
+		return d.Counted && samePerson(d.By, who.Name) && d.Digest == current
 	})
+}
+
+// samePerson compares names as the ledger does.
+func samePerson(one, other string) bool {
+	return strings.EqualFold(strings.TrimSpace(one), strings.TrimSpace(other))
 }

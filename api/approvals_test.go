@@ -20,23 +20,25 @@ func TestApprovalsShowWhatTheCallerMayDecide(t *testing.T) {
 		status    reward.Status
 		approvals int
 		role      string
+		excluded  []string
 		tally     ledger.Tally
 		decided   []ledger.Recorded
 	}{
-		9: {status: reward.AwaitingApproval, approvals: 2, role: "finance"},
-		8: {status: reward.AwaitingApproval, approvals: 1},
-		7: {status: reward.Held, approvals: 1, role: "approver"},
-		6: {status: reward.Held}, // By the brake, or a rule's hold that asks nobody.
-		5: {status: reward.Held, approvals: 1, tally: ledger.Tally{Approved: true, Approvals: 1}},
-		4: {status: reward.AwaitingApproval, approvals: 2, decided: []ledger.Recorded{decided("approver", "d1", true)}},
-		3: {status: reward.AwaitingApproval, approvals: 2, decided: []ledger.Recorded{decided("approver", "older", true)}},
-		2: {status: reward.AwaitingApproval, approvals: 2, decided: []ledger.Recorded{decided("approver", "d1", false)}},
-		1: {status: reward.Held, approvals: 1, tally: ledger.Tally{Rejected: true}},
+		10: {status: reward.AwaitingApproval, approvals: 1, excluded: []string{"Finance "}},
+		9:  {status: reward.AwaitingApproval, approvals: 2, role: "finance"},
+		8:  {status: reward.AwaitingApproval, approvals: 1},
+		7:  {status: reward.Held, approvals: 1, role: "approver"},
+		6:  {status: reward.Held}, // By the brake, or a rule's hold that asks nobody.
+		5:  {status: reward.Held, approvals: 1, tally: ledger.Tally{Approved: true, Approvals: 1}},
+		4:  {status: reward.AwaitingApproval, approvals: 2, decided: []ledger.Recorded{decided("Approver", "d1", true)}},
+		3:  {status: reward.AwaitingApproval, approvals: 2, decided: []ledger.Recorded{decided("approver", "older", true)}},
+		2:  {status: reward.AwaitingApproval, approvals: 2, decided: []ledger.Recorded{decided("approver", "d1", false)}},
+		1:  {status: reward.Held, approvals: 1, tally: ledger.Tally{Rejected: true}},
 	}
 	var all []ledger.Record
-	for id := reward.ID(9); id >= 1; id-- {
+	for id := reward.ID(len(rows)); id >= 1; id-- {
 		r := record(id, rows[id].status)
-		r.Approvals, r.Role = rows[id].approvals, rows[id].role
+		r.Approvals, r.Role, r.Excluded = rows[id].approvals, rows[id].role, rows[id].excluded
 		all = append(all, r)
 	}
 	a.ledger.list = func(f ledger.Filter) ([]ledger.Record, error) {
@@ -51,7 +53,7 @@ func TestApprovalsShowWhatTheCallerMayDecide(t *testing.T) {
 	a.ledger.decisions = func(id reward.ID) ([]ledger.Recorded, error) { return rows[id].decided, nil }
 
 	for who, want := range map[string][]reward.ID{
-		"approver": {8, 7, 3, 2},
+		"approver": {10, 8, 7, 3, 2},
 		"finance":  {9, 8, 4, 3, 2},
 		"admin":    {},
 		"viewer":   {},

@@ -274,7 +274,7 @@ func TestWaitingForInWords(t *testing.T) {
 		"approval": {reward.AwaitingApproval, asked, ledger.Tally{Approvals: 1, Needed: 2}, []string{"1 of 2 approvals, role finance"}},
 		"approval of any role": {
 			reward.AwaitingApproval, func(r *ledger.Record) { r.Approvals = 1 }, ledger.Tally{Needed: 1},
-			[]string{"0 of 1 approvals, any role that decides"},
+			[]string{"0 of 1 approvals, role approver or finance"},
 		},
 		"held": {reward.Held, func(*ledger.Record) {}, ledger.Tally{}, []string{"the reason"}},
 		"held until": {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rewardflow/rewardflow/internal/ledger"
@@ -60,6 +61,9 @@ func (p presenter) waitingFor(r ledger.Record, tally ledger.Tally, out *ledger.P
 // heldFor tells a hold that ends by itself, or by approval, from the brake's.
 func heldFor(r ledger.Record, tally ledger.Tally) []string {
 	waiting := []string{because(r, "it is held")}
+	if strings.HasPrefix(r.Reason, "the brake is on") {
+		waiting[0] = "the brake to let it through: " + r.Reason
+	}
 	if !r.HoldUntil.IsZero() {
 		waiting = append(waiting, "the hold to end at "+r.HoldUntil.UTC().Format(time.RFC3339))
 	}
@@ -75,11 +79,14 @@ func approvalsPending(r ledger.Record, tally ledger.Tally) bool {
 }
 
 func approvals(r ledger.Record, tally ledger.Tally) string {
-	role := "any role that decides"
+	who := "role approver or finance"
 	if r.Role != "" {
-		role = "role " + r.Role
+		who = "role " + r.Role
 	}
-	return fmt.Sprintf("%d of %d approvals, %s", tally.Approvals, max(tally.Needed, r.Approvals), role)
+	if len(r.Excluded) > 0 {
+		who += ", and not by " + strings.Join(r.Excluded, " or ")
+	}
+	return fmt.Sprintf("%d of %d approvals, %s", tally.Approvals, max(tally.Needed, r.Approvals), who)
 }
 
 func because(r ledger.Record, otherwise string) string {

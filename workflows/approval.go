@@ -76,16 +76,14 @@ func (r *run) status() (FulfilmentStatus, error) {
 	}, nil
 }
 
-// mayDecide refuses a vote that could have no effect, before it is written to
-// history. The ledger judges the rest.
+// mayDecide refuses what is no vote, and a vote that comes too late to be
+// heard. The ledger judges the rest, and keeps what it refuses.
 func (r *run) mayDecide(vote Vote) error {
 	switch {
 	case vote.Decision != reward.Approve && vote.Decision != reward.Reject:
 		return refuse(fault.Invalid, `decision must be "approve" or "reject"`)
 	case r.now.Status.Final():
 		return refuse(fault.Conflict, "the reward has ended: it is "+string(r.now.Status))
-	case vote.ID == "" && vote.Digest != "" && r.now.Digest != "" && vote.Digest != r.now.Digest:
-		return refuse(fault.Conflict, "what was shown has changed since: its digest is now "+string(r.now.Digest))
 	}
 	return nil
 }

@@ -123,11 +123,21 @@ func TestVoteOnWhatWasNotShownIsRefused(t *testing.T) {
 	refused := false
 	h.after(time.Hour, func() {
 		h.update(workflows.UpdateDecide, workflows.Vote{Decision: reward.Approve, By: "alice", Digest: "something else"},
-			func(_ any, err error) { require.Error(t, err); refused = true })
+			func(result any, err error) {
+				require.NoError(t, err)
+				out, ok := result.(activities.DecideResult)
+				require.True(t, ok, "%T", result)
+				require.False(t, out.Counted)
+				require.Contains(t, out.Refusal, "not what was shown")
+				refused = true
+			})
 	})
 	h.after(2*time.Hour, func() { h.env.SignalWorkflow(workflows.SignalApprove, nil) })
 	require.Equal(t, reward.Fulfilled, h.run().Status)
 	require.True(t, refused)
+	decisions, err := h.ledger.DecisionsOf(context.Background(), rewardID)
+	require.NoError(t, err)
+	require.Len(t, decisions, 2, "what was refused is in the ledger too")
 }
 
 func TestChangedRewardAsksAgain(t *testing.T) {

@@ -151,7 +151,7 @@ func (p *Program) writeQuestion(out io.Writer, d detailDocument) error {
 
 func roleOf(role string) string {
 	if role == "" {
-		return "any role that decides"
+		return "role approver or finance"
 	}
 	return "role " + role
 }

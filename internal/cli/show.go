@@ -59,7 +59,7 @@ func (p *Program) writeReward(out io.Writer, d detailDocument) error {
 		t.row("payout", d.Payout.words())
 		t.row("key", d.Payout.Key)
 	}
-	t.row("closing", d.Closing.words())
+	t.row("closing", d.closing())
 	t.field("retry budget", d.RetryBudget.words())
 	t.row("received", ago(d.ReceivedAt, p.env.Now()))
 	t.row("updated", ago(d.UpdatedAt, p.env.Now()))

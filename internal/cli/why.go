@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,8 +24,8 @@ func (p *Program) whyCommand() *cobra.Command {
 	}
 }
 
-// writeWhy answers in a sentence, gives the facts behind it, and says what can
-// be typed next.
+// writeWhy answers in a sentence, gives the facts behind it, says what happens
+// without anybody, and what can be typed next.
 func (p *Program) writeWhy(out io.Writer, d detailDocument) error {
 	now := p.env.Now()
 	// The API names the command for a person; the steps below say more.
@@ -37,17 +36,18 @@ func (p *Program) writeWhy(out io.Writer, d detailDocument) error {
 	}
 	t := newTable(out)
 	standing(t, d)
+	t.field("decided", d.decided())
 	t.row("since", ago(d.UpdatedAt, now))
-	t.row("next timer", d.timer(now))
+	t.row("by itself", d.byItself(now))
 	t.row("last attempt", d.lastAttempt())
 	t.row("FirstPromoter", d.lastAnswer())
 	t.field("retry budget", d.RetryBudget.words())
-	t.row("closing", d.Closing.words())
+	t.row("closing", d.closing())
 	t.field("workflow", d.Links.Workflow)
 	if err := t.end(); err != nil {
 		return err
 	}
-	return writeSteps(out, d.steps())
+	return d.writeSteps(out)
 }
 
 // answer continues "Reward 1". It has no default, so that every status has
@@ -63,7 +63,7 @@ func (d detailDocument) answer() string {
 	case reward.AwaitingApproval:
 		return "is not paid yet: it waits for approval"
 	case reward.Held:
-		return "is not paid yet: it is held"
+		return d.heldBy().answer()
 	case reward.Approved:
 		return "is not paid yet: it may be paid, and the payout is about to begin"
 	case reward.Paying:
@@ -71,6 +71,9 @@ func (d detailDocument) answer() string {
 	case reward.Resolving:
 		return "may have been paid: the provider's answer is not known, and the payout is being looked up"
 	case reward.Settling:
+		if d.byHand() {
+			return "is not paid yet: a person pays it by hand, and has not recorded it"
+		}
 		return "is not paid yet: the payout was accepted and is not finished"
 	case reward.Paid:
 		return "is paid; FirstPromoter does not know it yet"
@@ -81,6 +84,9 @@ func (d detailDocument) answer() string {
 	case reward.FulfilledElsewhere:
 		return "was fulfilled outside rewardflow: FirstPromoter had it as completed"
 	case reward.Attention:
+		if !d.NextTimer.IsZero() {
+			return d.paid() + ", and a person should look"
+		}
 		return d.paid() + ", and does not go on without a person"
 	case reward.Rejected:
 		return d.paid() + " and will not be: it was rejected"
@@ -88,6 +94,56 @@ func (d detailDocument) answer() string {
 		return d.paid() + ", and was abandoned: nothing more will happen"
 	}
 	return "has a status that this version does not know"
+}
+
+// hold is what holds a reward.
+type hold int
+
+const (
+	heldByPolicy hold = iota
+	heldByBrake
+	heldUnanswered
+)
+
+// heldBy tells the holds apart: the brake says so in its reason, and a question
+// that nobody answered is still open.
+func (d detailDocument) heldBy() hold {
+	switch {
+	case strings.HasPrefix(d.Reason, "the brake is on"):
+		return heldByBrake
+	case d.HoldUntil.IsZero() && d.Needed > d.Approvals:
+		return heldUnanswered
+	}
+	return heldByPolicy
+}
+
+func (h hold) answer() string {
+	switch h {
+	case heldByBrake:
+		return "is not paid yet: the brake holds it"
+	case heldUnanswered:
+		return "is not paid yet: it was held because nobody decided, and a decision still counts"
+	case heldByPolicy:
+	}
+	return "is not paid yet: the policy holds it"
+}
+
+// decided names those whose decisions count.
+func (d detailDocument) decided() string {
+	var made []string
+	for _, one := range d.Decisions {
+		if one.Counted && one.Digest == d.Digest {
+			made = append(made, fmt.Sprintf("%s by %s", pastTense(one.Decision), one.By))
+		}
+	}
+	return strings.Join(made, ", ")
+}
+
+func pastTense(v reward.Verdict) string {
+	if v == reward.Reject {
+		return "rejected"
+	}
+	return "approved"
 }
 
 // paid says what is known of the money itself.
@@ -110,18 +166,6 @@ func (d detailDocument) paid() string {
 	case payout.Reserved, payout.Refused:
 	}
 	return "is not paid"
-}
-
-func (d detailDocument) timer(now time.Time) string {
-	switch {
-	case d.Status.Final():
-		return "none: it has ended"
-	case d.Status.NeedsPerson() && d.NextTimer.IsZero():
-		return "none: it waits for a person"
-	case d.NextTimer.IsZero():
-		return "none"
-	}
-	return ago(d.NextTimer, now)
 }
 
 func (d detailDocument) lastAttempt() string {
@@ -172,6 +216,14 @@ func (b budgetDocument) words() string {
 	return fmt.Sprintf("%d of the day's %d errors are spent, the last at %s: %s", b.Spent, b.Of, stamp(b.LastError), means)
 }
 
+// closing says where the close stands. Most rewards that end unpaid have none.
+func (d detailDocument) closing() string {
+	if d.Status.Final() && d.Closing.PaidAt.IsZero() && d.Closing.ClosedAt.IsZero() {
+		return "none: it has ended without one"
+	}
+	return d.Closing.words()
+}
+
 func (c closingDocument) words() string {
 	switch {
 	case !c.ClosedAt.IsZero() && c.By == ledger.ClosedByAnswer:
@@ -195,97 +247,4 @@ func (c closingDocument) words() string {
 	case ledger.CallNone:
 	}
 	return "FirstPromoter was not called yet"
-}
-
-// step is something to type, and what it does.
-type step struct{ command, effect string }
-
-func writeSteps(out io.Writer, steps []step) error {
-	if len(steps) == 0 {
-		return nil
-	}
-	if _, err := fmt.Fprintln(out, "\nnext"); err != nil {
-		return err
-	}
-	t := newTable(out)
-	for _, s := range steps {
-		t.row("  "+s.command, s.effect)
-	}
-	return t.end()
-}
-
-// steps returns what a person can do. It has no default, so that every status
-// has an answer.
-func (d detailDocument) steps() []step {
-	id := d.ID.String()
-	resolve := "rewardflow resolve " + id + " "
-	switch d.Status {
-	case reward.Received, reward.Verifying, reward.Approved, reward.Paying, reward.Resolving, reward.Paid, reward.Closing:
-		return []step{{"rewardflow doctor", "it goes on by itself; if it does not, this says what is down"}}
-	case reward.Quarantined:
-		return []step{
-			{"rewardflow show " + id, "compare it with FirstPromoter"},
-			{resolve + "retry", "compare again"},
-			{resolve + "reject --comment TEXT", "end it unpaid"},
-		}
-	case reward.AwaitingApproval:
-		return d.decide()
-	case reward.Held:
-		return append([]step{{"rewardflow brake show", "see whether the brake holds it, or a cap"}}, d.decide()...)
-	case reward.Settling:
-		return d.settle()
-	case reward.Attention:
-		return d.attend()
-	case reward.Fulfilled, reward.FulfilledElsewhere, reward.Rejected, reward.Abandoned:
-	}
-	return nil
-}
-
-func (d detailDocument) decide() []step {
-	if d.Needed <= d.Approvals {
-		return nil
-	}
-	command := "rewardflow approvals "
-	return []step{
-		{command + "approve " + d.ID.String(), "approve it, with " + roleOf(d.Role)},
-		{command + "reject " + d.ID.String() + " --comment TEXT", "end it unpaid"},
-	}
-}
-
-// settle tells a payout by hand, for which the API names the command, from one
-// that a provider finishes.
-func (d detailDocument) settle() []step {
-	byHand := slices.ContainsFunc(d.WaitingFor, func(line string) bool { return strings.Contains(line, "rewardflow resolve") })
-	if byHand {
-		return []step{{"rewardflow resolve " + d.ID.String() + " paid --reference REF", "once a person has paid it"}}
-	}
-	return []step{{"rewardflow why " + d.ID.String(), "ask again later: the provider finishes it"}}
-}
-
-// attend offers what can help, by what is known of the payout.
-func (d detailDocument) attend() []step {
-	resolve := "rewardflow resolve " + d.ID.String() + " "
-	retry := step{resolve + "retry", "take it up again where it stands"}
-	reroute := step{resolve + "reroute --provider NAME", "pay it by another provider"}
-	byHand := step{resolve + "paid --reference REF", "if it was paid by hand: record the proof"}
-	abandon := step{resolve + "abandon --comment TEXT", "leave it as it is"}
-	if d.Payout == nil {
-		return []step{retry, byHand, {resolve + "reject --comment TEXT", "end it unpaid"}}
-	}
-	switch d.Payout.State {
-	case payout.Refused:
-		retry.effect = "pay it again by " + d.Payout.Provider + ", by a new payout"
-		return []step{retry, reroute, byHand, {resolve + "reject --comment TEXT", "end it unpaid"}}
-	case payout.Submitting, payout.Unknown, payout.Conflicted, payout.Settling:
-		retry.effect = "look it up at " + d.Payout.Provider + " again"
-		byHand.effect = "if " + d.Payout.Provider + " shows it as paid, or it was paid by hand: record the proof"
-		return []step{retry, byHand, abandon}
-	case payout.Paid:
-		retry.effect = "try to close it again"
-		return []step{retry, abandon}
-	case payout.Returned:
-		return []step{byHand, abandon}
-	case payout.Reserved:
-	}
-	return []step{retry, byHand, abandon}
 }

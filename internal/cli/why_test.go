@@ -57,12 +57,12 @@ func TestWhyTellsWhatIsKnownOfTheMoney(t *testing.T) {
 		"AbandonedWithoutKnowing": {
 			document: `"status":"abandoned","payout":{"state":"unknown","provider":"team"}`,
 			answer:   "may have been paid, and was abandoned: nothing more will happen.",
-			closing:  "not begun: it follows the payout",
+			closing:  "none: it has ended without one",
 		},
 		"Rejected": {
 			document: `"status":"rejected"`,
 			answer:   "is not paid and will not be: it was rejected.",
-			closing:  "not begun: it follows the payout",
+			closing:  "none: it has ended without one",
 		},
 		"LeftToTheAnswer": {
 			document: `"status":"closing","closing":{"by":"answer","paid_at":"2026-11-23T09:00:00Z"}`,
@@ -112,11 +112,11 @@ func TestWhySaysTheReasonOnce(t *testing.T) {
 
 	b := setup(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"id":7,"status":"held","reason":"the refund period","needed":1,
-			"waiting_for":["the refund period","the hold to end at 2026-12-07T09:00:00Z","0 of 1 approvals, any role that decides"]}`)
+			"waiting_for":["the refund period","the hold to end at 2026-12-07T09:00:00Z","0 of 1 approvals, role approver or finance"]}`)
 	}, "why", "7")
 
 	require.Equal(t, 0, cli.New(b.env).Execute(t.Context()), b.stderr.String())
 	require.Equal(t, 1, strings.Count(b.stdout.String(), "the refund period"))
-	require.Regexp(t, `(?m)^waiting for +the hold to end at 2026-12-07T09:00:00Z\n +0 of 1 approvals, any role that decides$`, b.stdout.String())
+	require.Regexp(t, `(?m)^waiting for +the hold to end at 2026-12-07T09:00:00Z\n +0 of 1 approvals, role approver or finance$`, b.stdout.String())
 	require.Contains(t, b.stdout.String(), "rewardflow approvals approve 7")
 }

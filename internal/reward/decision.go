@@ -28,6 +28,9 @@ const (
 	LaneTemporal Lane = "temporal"
 )
 
+// Lanes returns all lanes.
+func Lanes() []Lane { return []Lane{LaneAPI, LaneConsole, LaneSlack, LaneTemporal} }
+
 // Decision is one person's approve or reject, bound by its digest to what the
 // person was shown.
 type Decision struct {

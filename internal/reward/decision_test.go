@@ -61,6 +61,6 @@ func TestDecisionsAndResolutionsAreWireFormat(t *testing.T) {
 	t.Parallel()
 
 	require.Equal(t, []string{"approve", "reject"}, []string{string(reward.Approve), string(reward.Reject)})
-	require.Equal(t, []string{"api", "temporal"}, []string{string(reward.LaneAPI), string(reward.LaneTemporal)})
+	require.Equal(t, []reward.Lane{"api", "console", "slack", "temporal"}, reward.Lanes())
 	require.Equal(t, []reward.Action{"retry", "reroute", "paid", "reject", "abandon"}, reward.Actions())
 }

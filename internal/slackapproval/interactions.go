@@ -123,7 +123,7 @@ func (i *Interactions) ask(ctx context.Context, in interaction, s subject) {
 	if err := i.client.Ask(ctx, in.TriggerID, modal(s, in.Container.Channel)); err != nil {
 		i.log.WarnContext(ctx, "slack.modal_not_opened", "reward_id", s.id, "error", err)
 		i.tell(ctx, in.Container.Channel, in.User.ID, fmt.Sprintf("Nothing was decided: the window for the reason did not open. "+
-			"Try again, or use the command line: rewardflow approvals reject %s --reason ...", s.id))
+			"Try again, or use the command line: rewardflow approvals reject %s --comment TEXT", s.id))
 	}
 }
 

@@ -291,7 +291,7 @@ func TestModalThatSlackDoesNotOpen(t *testing.T) {
 	w := waiting(t)
 	w.slack.Next("views.open", slackdouble.Trouble{Error: "expired_trigger_id"})
 	require.Equal(t, http.StatusOK, w.press(alice, reject).Code)
-	require.Contains(t, w.lastWhisper(alice), "rewardflow approvals reject 7")
+	require.Contains(t, w.lastWhisper(alice), "rewardflow approvals reject 7 --comment TEXT")
 
 	w.slack.Next("views.open", slackdouble.Trouble{Hang: true})
 	began := time.Now()

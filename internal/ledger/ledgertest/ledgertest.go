@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Ledg
 		"entries":       entryChecks(),
 		"races":         raceChecks(),
 		"model":         modelChecks(),
+		"linear":        linearChecks(),
 		"messages":      messageChecks(),
 		"sessions":      sessionChecks(),
 		"overview":      overviewChecks(),

@@ -94,9 +94,9 @@ func (t *tx) braked(ctx context.Context, p ledger.Payout, caps ledger.Caps, now 
 		ORDER BY scope = ? DESC LIMIT 1`, ledger.AllProviders, p.Provider, ledger.AllProviders).Scan(&scope, &reason)
 	switch {
 	case err == nil && scope == ledger.AllProviders:
-		return "the brake is on for all providers: " + reason, nil
+		return "all payouts are paused: " + reason, nil
 	case err == nil:
-		return fmt.Sprintf("the brake is on for provider %s: %s", scope, reason), nil
+		return fmt.Sprintf("payouts by %s are paused: %s", scope, reason), nil
 	case !errors.Is(err, sql.ErrNoRows):
 		return "", err
 	}
