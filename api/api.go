@@ -38,11 +38,14 @@ type Config struct {
 	// BasicAuth is "user:password", which a webhook must bring as well; empty
 	// asks for none.
 	BasicAuth string
-	// Operators may use the operator API. With none, and without a proxy that
-	// names people, it answers the machine that it runs on and nobody else.
+	// Operators may use the operator API. With none, and without a proxy or a
+	// provider that names people, it answers the machine that it runs on and
+	// nobody else.
 	Operators []Operator
 	// Proxy names people in headers; the zero value trusts none.
 	Proxy identity.Proxy
+	// OpenID signs people in to the console; the zero value signs in nobody.
+	OpenID identity.OpenID
 	// SessionLifetime is how long somebody stays signed in; zero means 12 hours.
 	SessionLifetime time.Duration
 	// Providers are the configured providers. With none, any name is taken for
@@ -160,7 +163,7 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 	}
 
 	auth := identity.New(identity.Config{
-		Operators: cfg.Operators, Proxy: cfg.Proxy, SessionLifetime: cfg.SessionLifetime, Logger: cfg.Logger, Now: cfg.Now,
+		Operators: cfg.Operators, Proxy: cfg.Proxy, OpenID: cfg.OpenID, SessionLifetime: cfg.SessionLifetime, Logger: cfg.Logger, Now: cfg.Now,
 	}, deps.Ledger)
 	pages, err := newConsole(cfg, deps, metrics, auth)
 	if err != nil {

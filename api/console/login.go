@@ -9,7 +9,8 @@ import (
 	"github.com/rewardflow/rewardflow/internal/ledger"
 )
 
-// loginPage asks for a token, or offers to use a login link.
+// loginPage asks for a token, offers to sign in elsewhere, or to use a login
+// link.
 type loginPage struct {
 	// Code is that of a login link; empty without one.
 	Code string
@@ -18,16 +19,34 @@ type loginPage struct {
 	Failed string
 	// Local says that this machine is served without signing in.
 	Local bool
-	// Open says that no operators are configured.
+	// Open says that nobody is configured.
 	Open bool
+	// Tokens says that somebody may sign in with a token.
+	Tokens bool
+	// Provider is what the provider of OpenID Connect is called; empty without one.
+	Provider string
+	// ProviderDown says why nobody can sign in there just now.
+	ProviderDown string
 }
 
 func (c *Console) login(w http.ResponseWriter, r *http.Request, v visit) error {
-	c.pages.render(w, http.StatusOK, "login", c.view(v, "Sign in", loginPage{
-		Code: r.URL.Query().Get("code"), Next: ownPath(r.URL.Query().Get("next")),
-		Local: v.who.Method == identity.ByMachine, Open: c.identity.Open(),
-	}))
+	page := c.loginPage(r, v, r.URL.Query().Get("next"))
+	page.Code = r.URL.Query().Get("code")
+	c.pages.render(w, http.StatusOK, "login", c.view(v, "Sign in", page))
 	return nil
+}
+
+func (c *Console) loginPage(r *http.Request, v visit, next string) loginPage {
+	page := loginPage{
+		Next: ownPath(next), Local: v.who.Method == identity.ByMachine, Open: c.identity.Open(),
+		Tokens: c.identity.TakesTokens(), Provider: c.identity.OpenIDName(),
+	}
+	if page.Provider != "" {
+		if err := c.identity.OpenIDReady(r.Context()); err != nil {
+			page.ProviderDown = sentence(fault.Message(err))
+		}
+	}
+	return page
 }
 
 // signIn starts a session by a token, or by the code of a login link.
@@ -39,22 +58,62 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request, v visit) error 
 	} else {
 		_, err = c.identity.SignIn(w, r, r.PostFormValue("token"))
 	}
+	if err != nil {
+		return c.notSignedIn(w, r, v, next, err)
+	}
+	return back(w, r, next)
+}
+
+// notSignedIn shows the login page with why the last try did not do.
+func (c *Console) notSignedIn(w http.ResponseWriter, r *http.Request, v visit, next string, err error) error {
 	refusal, refused := errors.AsType[*identity.Refusal](err)
-	switch {
-	case err == nil:
-		return back(w, r, next)
-	case !refused:
+	if !refused {
 		return err
 	}
 	status := http.StatusUnauthorized
-	if refusal.Code == identity.CodeTooMany {
+	switch refusal.Code {
+	case identity.CodeTooMany:
 		status = http.StatusTooManyRequests
+	case identity.CodeNotBegun:
+		status = http.StatusBadRequest
+	case identity.CodeNoRole:
+		status = http.StatusForbidden
+	case identity.CodeProviderDown:
+		status = http.StatusServiceUnavailable
 	}
 	retryAfter(w, refusal)
-	c.pages.render(w, status, "login", c.view(v, "Sign in", loginPage{
-		Next: next, Failed: sentence(refusal.Message), Local: v.who.Method == identity.ByMachine, Open: c.identity.Open(),
-	}))
+	page := c.loginPage(r, v, next)
+	page.Failed = sentence(refusal.Message)
+	c.pages.render(w, status, "login", c.view(v, "Sign in", page))
 	return nil
+}
+
+// beginOpenID sends a person to the provider of OpenID Connect. It is a link
+// and no form, because pages forbid forms that lead elsewhere; it keeps nothing
+// but a cookie.
+func (c *Console) beginOpenID(w http.ResponseWriter, r *http.Request, v visit) error {
+	if c.identity.OpenIDName() == "" {
+		return noSuchPage()
+	}
+	next := ownPath(r.URL.Query().Get("next"))
+	to, err := c.identity.BeginOpenID(w, r, next)
+	if err != nil {
+		return c.notSignedIn(w, r, v, next, err)
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+	return nil
+}
+
+// finishOpenID signs in a person whom the provider sends back.
+func (c *Console) finishOpenID(w http.ResponseWriter, r *http.Request, v visit) error {
+	if c.identity.OpenIDName() == "" {
+		return noSuchPage()
+	}
+	next, err := c.identity.FinishOpenID(w, r)
+	if err != nil {
+		return c.notSignedIn(w, r, v, next, err)
+	}
+	return back(w, r, next)
 }
 
 func (c *Console) logout(w http.ResponseWriter, r *http.Request, v visit) error {

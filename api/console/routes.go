@@ -22,7 +22,12 @@ type route struct {
 	handle func(w http.ResponseWriter, r *http.Request, v visit) error
 }
 
-// routes is all that the console serves. GET changes nothing.
+// OpenIDReturn is where a provider of OpenID Connect sends people back to, below
+// Root.
+const OpenIDReturn = "login/oidc/return"
+
+// routes is all that the console serves. GET changes nothing, but that coming
+// back from the provider signs in.
 func (c *Console) routes() []route {
 	return []route{
 		{http.MethodGet, "{$}", identity.Reads, c.inbox},
@@ -39,6 +44,8 @@ func (c *Console) routes() []route {
 
 		{http.MethodGet, "login", identity.Anyone, c.login},
 		{http.MethodPost, "login", identity.Anyone, c.signIn},
+		{http.MethodGet, "login/oidc", identity.Anyone, c.beginOpenID},
+		{http.MethodGet, OpenIDReturn, identity.Anyone, c.finishOpenID},
 		{http.MethodPost, "preferences", identity.Anyone, c.prefer},
 		{http.MethodGet, "assets/{name}", identity.Anyone, c.asset},
 	}
@@ -59,14 +66,20 @@ func (c *Console) mux() http.Handler {
 		})
 	}
 	mux.HandleFunc(Root, func(w http.ResponseWriter, req *http.Request) {
-		c.fail(w, req, visit{preferences: preferencesOf(req)}, fault.New(fault.NotFound, "console", "there is no such page"))
+		c.fail(w, req, visit{preferences: preferencesOf(req)}, noSuchPage())
 	})
 	return mux
 }
 
+func noSuchPage() error { return fault.New(fault.NotFound, "console", "there is no such page") }
+
 // address is where a page can be opened again: without what was just done, and
-// the start for what was sent by a form.
+// the start for what was sent by a form. Of coming back from a provider only
+// the login page can be opened again.
 func address(r *http.Request) string {
+	if strings.HasPrefix(r.URL.Path, Root+"login/") {
+		return Root + "login"
+	}
 	if r.Method != http.MethodGet {
 		return Root
 	}

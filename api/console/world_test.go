@@ -68,6 +68,22 @@ func newWorld(t testing.TB, edits ...func(*api.Config)) *world {
 	l, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{Now: w.clock})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	w.serve(t, l, edits...)
+	return w
+}
+
+// beside is another process on the same ledger, with another configuration.
+func (w *world) beside(t testing.TB, edits ...func(*api.Config)) *world {
+	t.Helper()
+	other := &world{}
+	other.serve(t, w.ledger, edits...)
+	return other
+}
+
+func (w *world) serve(t testing.TB, l *sqlite.Ledger, edits ...func(*api.Config)) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
 	w.ledger, w.flows = l, &flows{ledger: l}
 	w.cfg = api.Config{
 		WebhookSecret: "whsec-Tm90QVNlY3JldEJ1dExvbmdFbm91Z2g",
@@ -86,7 +102,7 @@ func newWorld(t testing.TB, edits ...func(*api.Config)) *world {
 		WorkflowID:     workflows.FulfilmentID,
 		TemporalUIURL:  "http://127.0.0.1:8233",
 		MetricsHandler: http.NotFoundHandler(),
-		Listen:         "127.0.0.1:0",
+		Listen:         server.Listener.Addr().String(),
 		Now:            w.clock,
 	}
 	for _, edit := range edits {
@@ -98,10 +114,9 @@ func newWorld(t testing.TB, edits ...func(*api.Config)) *world {
 	})
 	require.NoError(t, err)
 	w.handler = handler
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
+	server.Config.Handler = handler
+	server.Start()
 	w.url = server.URL
-	return w
 }
 
 type noIntake struct{}

@@ -164,6 +164,7 @@ func (a *App) buildAPI(
 		BasicAuth:         cfg.FirstPromoter.BasicAuth.Reveal(),
 		Operators:         who.Operators,
 		Proxy:             who.Proxy,
+		OpenID:            who.OpenID,
 		SessionLifetime:   who.SessionLifetime,
 		Providers:         known,
 		EventTypes:        firstpromoter.KnownTypes(),

@@ -72,6 +72,11 @@ func Rules() []Rule {
 			Ours: []string{"internal/reward", "internal/fault", "internal/ledger", "internal/identity"},
 		},
 		{Part: "internal/identity", Ours: []string{"internal/fault", "internal/ledger"}, Why: "who somebody is has nothing to do with what is paid"},
+		{Part: "internal/openid", Ours: []string{"internal/fault", "internal/egress", "internal/identity"}, Why: "it asks who somebody is, and decides nothing"},
+		{
+			Part: "...", Never: []string{"github.com/coreos/go-oidc/...", "golang.org/x/oauth2/..."}, Except: []string{"internal/openid"},
+			Why: "tokens of a provider stay in the adapter that asks for them",
+		},
 		{
 			Part: "...", Never: []string{"github.com/gin-gonic/gin/..."}, Except: []string{"api"},
 			Why: "gin appears in api and nowhere else",
@@ -90,7 +95,7 @@ func Rules() []Rule {
 			Why: "wiring is for programs",
 		},
 		{
-			Part: "cmd/rewardflow", FarAway: true, Never: []string{"internal/firstpromoter/simulator", "internal/payout/sandbox", "internal/demo"},
+			Part: "cmd/rewardflow", FarAway: true, Never: []string{"internal/firstpromoter/simulator", "internal/payout/sandbox", "internal/demo", "internal/openid/openidtest"},
 			Why: "a double is for tests and the demo",
 		},
 	}

@@ -45,7 +45,7 @@ type Config struct {
 	// event daily_summary is made, where a notification wants it.
 	DailySummaryHour int `yaml:"daily_summary_hour"`
 	// PublicURL is where people reach this installation, without a slash at its
-	// end; empty gives no links.
+	// end; empty gives no links. Auth.OIDC needs it.
 	PublicURL string `yaml:"public_url"`
 	Slack     Slack  `yaml:"slack"`
 
@@ -192,6 +192,9 @@ type Operator struct {
 	// SlackUser is the person's user ID in Slack ("U..." or "W..."); empty for
 	// somebody who does not decide there.
 	SlackUser string `yaml:"slack_user"`
+	// OIDCUser is how the provider of OpenID Connect names the person; empty for
+	// somebody whom it names by Name, or who does not sign in there.
+	OIDCUser string `yaml:"oidc_user"`
 }
 
 // Auth says who else may come in, and for how long somebody stays.
@@ -199,7 +202,31 @@ type Auth struct {
 	// SessionLifetime is how long a person stays signed in to the console.
 	SessionLifetime time.Duration `yaml:"session_lifetime"`
 	Proxy           AuthProxy     `yaml:"proxy"`
+	OIDC            AuthOIDC      `yaml:"oidc"`
 }
+
+// AuthOIDC is a provider of OpenID Connect at which people sign in to the
+// console. Without an issuer there is none.
+type AuthOIDC struct {
+	// Issuer is the provider, exactly as its discovery document names it.
+	Issuer string `yaml:"issuer"`
+	// Name is what the login page calls the provider; Load fills in the issuer's
+	// host where the file says nothing.
+	Name     string `yaml:"name"`
+	ClientID string `yaml:"client_id"`
+	// ClientSecret is empty for a public client.
+	ClientSecret Secret `yaml:"client_secret"`
+	// Scopes are what is asked for, "openid" among them.
+	Scopes []string `yaml:"scopes"`
+	// NameClaim names the person, and GroupsClaim lists the person's groups.
+	NameClaim   string `yaml:"name_claim"`
+	GroupsClaim string `yaml:"groups_claim"`
+	// Groups give people their roles; somebody in none of them cannot sign in.
+	Groups []AuthGroup `yaml:"groups"`
+}
+
+// On reports whether people sign in at a provider.
+func (o AuthOIDC) On() bool { return o.Issuer != "" }
 
 // AuthProxy is a reverse proxy that signs people in and names them in headers.
 // The zero value believes nobody.
@@ -217,11 +244,14 @@ type AuthProxy struct {
 
 // AuthGroup gives the people of a group their roles.
 type AuthGroup struct {
-	// Name is the group as the header spells it.
+	// Name is the group as the header or the claim spells it.
 	Name string `yaml:"name"`
 	// Roles are among Roles().
 	Roles []string `yaml:"roles"`
 }
+
+// NamesPeople reports whether people come in who are no operators.
+func (a Auth) NamesPeople() bool { return a.Proxy.On() || a.OIDC.On() }
 
 // On reports whether a proxy names people.
 func (p AuthProxy) On() bool { return len(p.Trusted) > 0 && p.UserHeader != "" }
@@ -321,7 +351,10 @@ func Default() *Config {
 			HoldAfter:     168 * time.Hour,
 			Unverified:    UnverifiedAccept,
 		},
-		Auth:             Auth{SessionLifetime: 12 * time.Hour},
+		Auth: Auth{
+			SessionLifetime: 12 * time.Hour,
+			OIDC:            AuthOIDC{Scopes: []string{"openid", "email", "profile"}, NameClaim: "email", GroupsClaim: "groups"},
+		},
 		DailySummaryHour: 7,
 		Slack:            Slack{BaseURL: "https://slack.com/api"},
 	}

@@ -77,7 +77,7 @@ func TestExampleLoads(t *testing.T) {
 		"SLACK_BOT_TOKEN": "xoxb-1-hush", "SLACK_SIGNING_SECRET": "hush",
 		"STRIPE_API_KEY": "rk_test_1", "PAYPAL_CLIENT_ID": "id", "PAYPAL_CLIENT_SECRET": "hush",
 		"TREMENDOUS_API_KEY": "TEST_1",
-		"SMTP_PASSWORD":      "hush",
+		"SMTP_PASSWORD":      "hush", "OIDC_CLIENT_SECRET": "hush",
 	}
 	cfg, err := config.Load(examplePath, env.lookup, env.environ()...)
 	require.NoError(t, err)

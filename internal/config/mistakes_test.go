@@ -74,6 +74,7 @@ func TestMistakes(t *testing.T) {
 		"proxy cookie":    {"auth: {proxy: {trusted: [10.0.0.0/8], user_header: cookie}}", "auth.proxy.user_header: every client sends this header itself"},
 		"groups unnamed":  {"auth: {proxy: {trusted: [10.0.0.0/8], user_header: X-User, groups: [{name: a, roles: [viewer]}]}}", "auth.proxy.groups_header: is missing"},
 		"group role":      {"auth: {proxy: {trusted: [10.0.0.0/8], user_header: X-User, groups_header: X-Groups, groups: [{name: a, roles: [viewr]}]}}", `auth.proxy.groups[0].roles[0]: "viewr" is not known, did you mean "viewer"?`},
+		"group comma":     {`auth: {proxy: {trusted: [10.0.0.0/8], user_header: X-User, groups_header: X-Groups, groups: [{name: "a,b", roles: [viewer]}]}}`, "auth.proxy.groups[0].name: holds a comma, which separates groups"},
 		"group twice":     {"auth: {proxy: {trusted: [10.0.0.0/8], user_header: X-User, groups_header: X-Groups, groups: [{name: a, roles: [viewer]}, {name: a, roles: [admin]}]}}", "auth.proxy.groups[1].name: is given twice"},
 
 		"provider name":     {"providers: {My Team: {type: manual}}", "providers.My Team: is not a name for a provider; allowed: up to 32 of a-z"},

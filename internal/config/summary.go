@@ -81,11 +81,15 @@ func (c *Config) LogValue() slog.Value {
 }
 
 func (a Auth) words() string {
-	if !a.Proxy.On() {
-		return "sessions last " + a.SessionLifetime.String()
+	text := "sessions last " + a.SessionLifetime.String()
+	if a.Proxy.On() {
+		text += fmt.Sprintf(", a proxy in %s names people in %s, %s",
+			strings.Join(a.Proxy.Trusted, ", "), a.Proxy.UserHeader, counted(len(a.Proxy.Groups), "group"))
 	}
-	return fmt.Sprintf("sessions last %s, a proxy in %s names people in %s, %s",
-		a.SessionLifetime, strings.Join(a.Proxy.Trusted, ", "), a.Proxy.UserHeader, counted(len(a.Proxy.Groups), "group"))
+	if a.OIDC.On() {
+		text += fmt.Sprintf(", people sign in at %s, which names them in %s, %s", hostOf(a.OIDC.Issuer), a.OIDC.NameClaim, counted(len(a.OIDC.Groups), "group"))
+	}
+	return text
 }
 
 func (r Route) words() string {

@@ -26,6 +26,9 @@ func (c *Config) complete(d *decoder) {
 	c.FirstPromoter.BaseURL = strings.TrimRight(c.FirstPromoter.BaseURL, "/")
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	c.Slack.BaseURL = strings.TrimRight(c.Slack.BaseURL, "/")
+	if u, err := url.Parse(c.Auth.OIDC.Issuer); c.Auth.OIDC.Name == "" && err == nil {
+		c.Auth.OIDC.Name = u.Hostname()
+	}
 	for name, p := range c.Providers {
 		key := childKey("providers", name)
 		c.Providers[name] = p.complete(func(field string) bool { return d.given(childKey(key, field)) })
@@ -38,7 +41,7 @@ func (c *Config) complete(d *decoder) {
 	for i := range c.Operators {
 		c.Operators[i].TokenSHA256 = strings.ToLower(c.Operators[i].TokenSHA256)
 	}
-	if !d.given("approvals.unverified") && (len(c.Operators) > 0 || c.Auth.Proxy.On()) {
+	if !d.given("approvals.unverified") && (len(c.Operators) > 0 || c.Auth.NamesPeople()) {
 		c.Approvals.Unverified = UnverifiedIgnore
 	}
 }
@@ -55,6 +58,7 @@ func (c *Config) validate(d *decoder) {
 	c.validateBrake(d)
 	c.validateOperators(d)
 	c.validateAuth(d)
+	c.validateOIDC(d)
 	c.validateNotifications(d)
 	c.validateSlack(d)
 	c.warn()
@@ -244,7 +248,8 @@ func (c *Config) warn() {
 	if c.Slack.Enabled() && !slices.ContainsFunc(c.Operators, func(o Operator) bool { return o.SlackUser != "" }) {
 		note("slack: no operator has a slack_user, so nobody can decide there")
 	}
-	if len(c.Operators) == 0 && !c.Auth.Proxy.On() {
+	c.warnOfTwoNames(note)
+	if len(c.Operators) == 0 && !c.Auth.NamesPeople() {
 		note("operators: there are none, so only this machine can use the operator API")
 		return
 	}
@@ -252,7 +257,7 @@ func (c *Config) warn() {
 		note("approvals.unverified: decisions from the Temporal UI count, although they prove no identity")
 		return
 	}
-	if c.Auth.Proxy.On() {
+	if c.Auth.NamesPeople() {
 		return // Who is in which group is not known here.
 	}
 	for i, rule := range c.Policy {

@@ -36,16 +36,21 @@ func (c *Config) validateAuth(d *decoder) {
 	if len(p.Groups) > 0 && p.GroupsHeader == "" {
 		d.mistake("auth.proxy.groups_header", "is missing", "the header in which the proxy lists the person's groups, such as X-Forwarded-Groups")
 	}
-	c.validateGroups(d)
+	for i, g := range p.Groups {
+		if strings.Contains(g.Name, ",") {
+			d.mistake(itemKey("auth.proxy.groups", i)+".name", "holds a comma, which separates groups", "the group as the header spells it")
+		}
+	}
+	d.checkGroups("auth.proxy.groups", p.Groups)
 }
 
-func (c *Config) validateGroups(d *decoder) {
+func (d *decoder) checkGroups(list string, groups []AuthGroup) {
 	seen := map[string]bool{}
-	for i, g := range c.Auth.Proxy.Groups {
-		key := itemKey("auth.proxy.groups", i)
+	for i, g := range groups {
+		key := itemKey(list, i)
 		switch {
-		case strings.TrimSpace(g.Name) == "" || strings.Contains(g.Name, ","):
-			d.mistake(key+".name", "is missing or not a name", "the group as the header spells it, without a comma")
+		case strings.TrimSpace(g.Name) == "":
+			d.mistake(key+".name", "is missing", "the group as it is spelled where people are signed in")
 		case seen[g.Name]:
 			d.mistake(key+".name", "is given twice", "each group once")
 		}

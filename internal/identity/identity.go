@@ -1,7 +1,7 @@
 // Package identity says who sent a request, and what that person or program
 // may do. There is one Principal, whichever way it was proven: by a bearer
-// token, by the session of somebody who signed in, by the headers of a trusted
-// proxy; or, while none of these is set up, by coming from this machine, which
+// token, by the session of somebody who signed in (with a token, or at a
+// provider of OpenID Connect), by the headers of a trusted proxy; or, while none of these is set up, by coming from this machine, which
 // proves nothing and is marked so.
 package identity
 
@@ -75,6 +75,9 @@ type Operator struct {
 	TokenSHA256 [32]byte
 	// Roles are some of Roles.
 	Roles []string
+	// OpenIDUser is how the provider of OpenID Connect names the operator; empty
+	// when it is not said.
+	OpenIDUser string
 }
 
 // Refusal is the answer to a request whose sender is not known. Its message is
@@ -95,10 +98,18 @@ const (
 	CodeUnauthenticated = "unauthenticated"
 	CodeNotConfigured   = "operators_not_configured"
 	CodeTooMany         = "too_many_failed_logins"
+	// CodeNotBegun is about a sign-in that did not begin in this browser, or not
+	// lately.
+	CodeNotBegun = "sign_in_not_begun"
+	// CodeNoRole is about somebody who is known, and may do nothing.
+	CodeNoRole = "no_role"
+	// CodeProviderDown says that the provider of OpenID Connect does not answer.
+	CodeProviderDown = "provider_unavailable"
 )
 
 // Sessions is the part of the ledger that keeps who is signed in.
 type Sessions interface {
+	// StartSession answers fault.Conflict where there is a session with the ID.
 	StartSession(ctx context.Context, s ledger.Session) error
 	SessionOf(ctx context.Context, tokenSHA256 string) (ledger.Session, error)
 	SeeSession(ctx context.Context, id string, at time.Time) error
@@ -113,6 +124,8 @@ type Config struct {
 	Operators []Operator
 	// Proxy is the reverse proxy that names people; the zero value trusts none.
 	Proxy Proxy
+	// OpenID signs people in; the zero value signs in nobody.
+	OpenID OpenID
 	// SessionLifetime is how long a session lasts at most; zero means 12 hours.
 	SessionLifetime time.Duration
 	// Logger hears who signed in and out; nil discards it.
@@ -129,6 +142,8 @@ type Authenticator struct {
 	cfg      Config
 	sessions Sessions
 	failures *limiter
+	// openID is the fingerprint of how people sign in by OpenID Connect.
+	openID string
 }
 
 // New returns an Authenticator. sessions keeps who is signed in.
@@ -143,12 +158,19 @@ func New(cfg Config, sessions Sessions) *Authenticator {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Authenticator{cfg: cfg, sessions: sessions, failures: newLimiter(cfg.Now)}
+	return &Authenticator{
+		cfg: cfg, sessions: sessions, failures: newLimiter(cfg.Now), openID: cfg.OpenID.fingerprint(cfg.Operators),
+	}
 }
 
 // Open reports whether nothing is set up that proves who somebody is, so that
 // this machine, and nobody else, is served without proof.
-func (a *Authenticator) Open() bool { return len(a.cfg.Operators) == 0 && !a.cfg.Proxy.on() }
+func (a *Authenticator) Open() bool {
+	return !a.TakesTokens() && !a.cfg.Proxy.on() && !a.cfg.OpenID.on()
+}
+
+// TakesTokens reports whether somebody can sign in with a token.
+func (a *Authenticator) TakesTokens() bool { return len(a.cfg.Operators) > 0 }
 
 // Identify returns who sent a request. An error is a *Refusal, or says that the
 // sessions could not be read.

@@ -274,6 +274,7 @@ func TestProxyNamesPeople(t *testing.T) {
 		"two names":            {[]func(*http.Request){from("10.1.2.3:1"), alice, header("X-Forwarded-User", "mallory")}, nil, false},
 		"empty name":           {[]func(*http.Request){from("10.1.2.3:1"), header("X-Forwarded-User", " ")}, nil, false},
 		"control characters":   {[]func(*http.Request){from("10.1.2.3:1"), header("X-Forwarded-User", "alice\x1b[31m")}, nil, false},
+		"a sign unseen":        {[]func(*http.Request){from("10.1.2.3:1"), header("X-Forwarded-User", "alice\u200b@example.com")}, nil, false},
 		"a very long name":     {[]func(*http.Request){from("10.1.2.3:1"), header("X-Forwarded-User", strings.Repeat("a", 201))}, nil, false},
 		"no name":              {[]func(*http.Request){from("10.1.2.3:1")}, nil, false},
 	} {

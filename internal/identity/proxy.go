@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Proxy is a reverse proxy that signs people in and names them in headers, as
@@ -50,14 +51,23 @@ func (p Proxy) roles(r *http.Request) []string {
 	if len(values) > 1 {
 		return nil // As with the name: nobody knows which one the proxy sent.
 	}
-	var roles []string
+	var groups []string
 	for _, value := range values {
 		for group := range strings.SplitSeq(value, ",") {
-			roles = append(roles, p.Groups[strings.TrimSpace(group)]...)
+			groups = append(groups, strings.TrimSpace(group))
 		}
 	}
-	slices.Sort(roles)
-	return slices.Compact(roles)
+	return rolesOfGroups(p.Groups, groups)
+}
+
+// rolesOfGroups returns the roles of somebody in groups, each once.
+func rolesOfGroups(roles map[string][]string, groups []string) []string {
+	var held []string
+	for _, group := range groups {
+		held = append(held, roles[group]...)
+	}
+	slices.Sort(held)
+	return slices.Compact(held)
 }
 
 func (p Proxy) trusts(remote string) bool {
@@ -68,10 +78,11 @@ func (p Proxy) trusts(remote string) bool {
 	return slices.ContainsFunc(p.Trusted, func(n netip.Prefix) bool { return n.Contains(addr.Addr().Unmap()) })
 }
 
-// plainName reports whether a name can stand in a record and on a terminal.
+// plainName reports whether a name can stand in a record and on a terminal. A
+// sign that nobody sees would make a second person who looks like the first.
 func plainName(name string) bool {
 	return name != "" && len(name) <= 200 && !strings.ContainsFunc(name, func(r rune) bool {
-		return r < ' ' || r == 0x7f || r == 0xfffd
+		return !unicode.IsPrint(r) || r == unicode.ReplacementChar
 	})
 }
 

@@ -19,8 +19,9 @@ import (
 
 // How somebody signed in.
 const (
-	signedInByToken = "token"
-	signedInByLink  = "link"
+	signedInByToken  = "token"
+	signedInByLink   = "link"
+	signedInByOpenID = "oidc"
 )
 
 // The cookie's names. A browser takes a name with __Host- only over TLS, for
@@ -82,7 +83,9 @@ func (a *Authenticator) signedIn(r *http.Request) (Principal, bool, error) {
 
 // rolesOf returns the roles of a session's person as they are now: an operator
 // who was taken off the list, or has another token or other roles, is so in
-// every session. The login link is for setting up, and ends with that.
+// every session. The login link is for setting up, and ends with that. What
+// groups somebody is in only the provider knows, and it is asked at login only:
+// such a session ends when what the groups mean here changes.
 func (a *Authenticator) rolesOf(s ledger.Session) ([]string, bool) {
 	switch s.Method {
 	case signedInByToken:
@@ -93,6 +96,8 @@ func (a *Authenticator) rolesOf(s ledger.Session) ([]string, bool) {
 		}
 	case signedInByLink:
 		return s.Roles, a.Open()
+	case signedInByOpenID:
+		return s.Roles, a.cfg.OpenID.on() && a.openID == s.Credential
 	}
 	return nil, false
 }
@@ -152,13 +157,20 @@ func (a *Authenticator) refuseTry(r *http.Request, message string) error {
 func (a *Authenticator) start(w http.ResponseWriter, r *http.Request, s ledger.Session) (Principal, error) {
 	token := newSecret()
 	now := a.cfg.Now()
-	s.ID, s.TokenSHA256 = uuid.NewString(), hashOf(token)
-	s.CreatedAt, s.SeenAt, s.ExpiresAt = now, now, now.Add(a.cfg.SessionLifetime)
+	lifetime := a.cfg.SessionLifetime
+	if s.Method == signedInByOpenID {
+		lifetime = min(lifetime, maxOpenIDLifetime)
+	}
+	if s.ID == "" {
+		s.ID = uuid.NewString()
+	}
+	s.TokenSHA256 = hashOf(token)
+	s.CreatedAt, s.SeenAt, s.ExpiresAt = now, now, now.Add(lifetime)
 	if err := a.sessions.StartSession(r.Context(), s); err != nil {
 		return Principal{}, err
 	}
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieName(r), Value: token, Path: "/", MaxAge: int(a.cfg.SessionLifetime / time.Second),
+		Name: cookieName(r), Value: token, Path: "/", MaxAge: int(lifetime / time.Second),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: Secure(r),
 	})
 	a.cfg.Logger.InfoContext(r.Context(), "login.done",

@@ -33,6 +33,8 @@ func (s Session) Live(now time.Time) bool { return s.EndedAt.IsZero() && now.Bef
 // Sessions keeps who is signed in. They are no part of the record: a session
 // is forgotten some time after it has ended.
 type Sessions interface {
+	// StartSession begins a session; fault.Conflict when there is one with the ID
+	// or the token.
 	StartSession(ctx context.Context, s Session) error
 	// SessionOf returns the session of a token's hash, ended ones too, or
 	// fault.NotFound.

@@ -32,7 +32,10 @@ func signedIn(id string, at time.Time) ledger.Session {
 func sessionIsKeptUntilItEnds(t *testing.T, b *bundle) {
 	s := signedIn("s1", start())
 	require.NoError(t, b.StartSession(b.ctx, s))
-	require.Error(t, b.StartSession(b.ctx, s), "an ID and a token are used once")
+	require.Equal(t, fault.Conflict, fault.KindOf(b.StartSession(b.ctx, s)), "an ID and a token are used once")
+	again := s
+	again.TokenSHA256 = "another"
+	require.Equal(t, fault.Conflict, fault.KindOf(b.StartSession(b.ctx, again)), "an ID is used once")
 	require.NoError(t, b.SeeSession(b.ctx, "s1", start().Add(time.Minute)))
 	s.SeenAt = start().Add(time.Minute)
 	got, err := b.reopen(t).SessionOf(b.ctx, "hash-s1")

@@ -33,6 +33,9 @@ func (l *Ledger) StartSession(ctx context.Context, s ledger.Session) error {
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			s.ID, s.TokenSHA256, s.Person, s.Method, s.Credential, string(roles),
 			millis(s.CreatedAt), millis(s.SeenAt), millis(s.ExpiresAt))
+		if isConstraint(err) {
+			return conflict(op, "there is a session with this ID or this token")
+		}
 		return err
 	})
 }
