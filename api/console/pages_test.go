@@ -43,6 +43,13 @@ func TestPagesAreAccessible(t *testing.T) {
 		b.looks(t, name, path)
 	}
 	b.open(t, "/console/")
+	b.click(t, ".menu summary")
+	b.looks(t, "menu", "")
+	b.open(t, "/console/")
+	b.press(t, "?")
+	b.until(t, `document.getElementById("help").open`)
+	b.looks(t, "help", "")
+	b.open(t, "/console/")
 	b.click(t, "#pick-all")
 	b.click(t, "#bulk")
 	b.until(t, `document.getElementById("count")`)
