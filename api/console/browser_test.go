@@ -37,6 +37,8 @@ type browser struct {
 	ctx   context.Context
 	world *world
 	axe   string
+	// plain says that pages run no scripts.
+	plain bool
 }
 
 // newBrowser opens Debian's Chromium, or what stands in for it.

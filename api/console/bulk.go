@@ -109,7 +109,7 @@ func (c *Console) askAgain(w http.ResponseWriter, r *http.Request, v visit, pick
 		page.Rows = append(page.Rows, shown)
 	}
 	page.Sums = sumsOf(page.Rows)
-	if len(page.Rows) > c.cfg.TypedAbove {
+	if len(page.Rows) > reward.TypedAbove {
 		page.Typed = len(page.Rows)
 	}
 	c.pages.render(w, status, "approve", c.view(v, "Approve "+counted(len(page.Rows), "reward"), page).at("inbox"))
@@ -122,7 +122,7 @@ func (c *Console) approveMany(w http.ResponseWriter, r *http.Request, v visit) e
 	if err != nil {
 		return err
 	}
-	if typed := strings.TrimSpace(r.PostFormValue("count")); len(picks) > c.cfg.TypedAbove && typed != strconv.Itoa(len(picks)) {
+	if typed := strings.TrimSpace(r.PostFormValue("count")); len(picks) > reward.TypedAbove && typed != strconv.Itoa(len(picks)) {
 		return c.askAgain(w, r, v, picks, http.StatusBadRequest,
 			fmt.Sprintf("Nothing was approved: type %d to approve %s.", len(picks), counted(len(picks), "reward")))
 	}

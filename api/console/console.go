@@ -33,9 +33,6 @@ type Config struct {
 	// empty text where there is none. Required.
 	WorkflowURL func(reward.ID) string
 	Version     string
-	// TypedAbove is how many rewards may be approved at once without typing
-	// their count; zero means 10.
-	TypedAbove int
 	// Decided hears of every decision, for the metrics; nil hears nothing.
 	Decided func(reward.Verdict, ledger.Tally)
 	// Logger hears what a page could not show; nil discards it.
@@ -102,9 +99,6 @@ type Console struct {
 func New(cfg Config, deps Deps) (*Console, error) {
 	if deps.Ledger == nil || deps.Desk == nil || deps.Identity == nil || cfg.WorkflowURL == nil {
 		return nil, errors.New("setting up the console: a dependency is missing")
-	}
-	if cfg.TypedAbove <= 0 {
-		cfg.TypedAbove = 10
 	}
 	if cfg.Decided == nil {
 		cfg.Decided = func(reward.Verdict, ledger.Tally) {}

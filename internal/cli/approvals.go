@@ -3,10 +3,8 @@ package cli
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -155,110 +153,3 @@ func roleOf(role string) string {
 	}
 	return "role " + role
 }
-
-// verdict is what the flags of approve and reject say.
-type verdict struct {
-	decision reward.Verdict
-	digest   string
-	comment  string
-}
-
-func (p *Program) decideCommand(decision reward.Verdict) *cobra.Command {
-	v := verdict{decision: decision}
-	c := &cobra.Command{
-		Use:     "approve ID",
-		Short:   "Approve a reward, as it is shown to you",
-		Example: "  rewardflow approvals approve 2429153",
-		Args:    oneArgument("the ID of a reward"),
-	}
-	comment := "why, for whoever asks about this later"
-	if decision == reward.Reject {
-		c.Use, c.Short = "reject ID --comment TEXT", "Reject a reward, which ends it unpaid"
-		c.Example = `  rewardflow approvals reject 2429153 --comment "the referral was refunded"`
-		comment += "; needed"
-	}
-	c.Flags().StringVar(&v.comment, "comment", "", comment)
-	c.Flags().StringVar(&v.digest, "digest", "", "digest of what you were shown; without it, of what is shown now")
-	c.RunE = func(c *cobra.Command, args []string) error { return p.decide(c.Context(), args[0], v) }
-	return c
-}
-
-// decide shows a reward, asks, and sends the decision on what was shown.
-func (p *Program) decide(ctx context.Context, arg string, v verdict) error {
-	id, err := rewardID(arg)
-	if err != nil {
-		return err
-	}
-	if v.decision == reward.Reject && v.comment == "" {
-		return usage("--comment is missing: say why, for whoever asks about this rejection later")
-	}
-	api, err := p.operatorAPI()
-	if err != nil {
-		return err
-	}
-	shown, err := p.present(ctx, api, id)
-	if err != nil {
-		return err
-	}
-	if v.digest == "" {
-		v.digest = string(shown.Digest)
-	}
-	if v.digest == "" {
-		return about(id, &failure{code: exitConflict,
-			message: fmt.Sprintf("reward %s is %s, and there is nothing to decide about it yet", id, plain(string(shown.Status)))})
-	}
-	if v.digest != string(shown.Digest) {
-		p.note("note: the digest that you gave is not the digest of this; it has changed since")
-	}
-	if err := p.confirm(ctx, fmt.Sprintf("%s reward %s?", capital(string(v.decision)), id)); err != nil {
-		return err
-	}
-	raw, err := api.send(ctx, http.MethodPost, rewardPath(id)+"/decision", map[string]string{
-		"decision": string(v.decision), "digest": v.digest, "comment": v.comment,
-	})
-	if err != nil {
-		return about(id, err)
-	}
-	tally, err := decode[tallyDocument](raw)
-	if err != nil {
-		return err
-	}
-	return p.emit(raw, func(out io.Writer) error {
-		_, err := fmt.Fprintf(out, "reward %s: %s\n", id, tally.words())
-		return err
-	})
-}
-
-// present reads a reward, and shows what is about to be decided.
-func (p *Program) present(ctx context.Context, api *operatorAPI, id reward.ID) (detailDocument, error) {
-	raw, err := api.get(ctx, rewardPath(id), nil)
-	if err != nil {
-		return detailDocument{}, err
-	}
-	d, err := decode[detailDocument](raw)
-	if err != nil {
-		return detailDocument{}, err
-	}
-	t := newTable(p.env.Stderr)
-	t.row("reward", id.String())
-	standing(t, d)
-	t.row("quantity", d.Quantity.String())
-	t.row("promoter", strconv.FormatInt(d.Promoter.ID, 10))
-	t.row("provider", d.Provider)
-	t.field("digest", string(d.Digest))
-	return d, t.end()
-}
-
-func (d tallyDocument) words() string {
-	switch {
-	case d.Rejected:
-		return "rejected"
-	case d.Approved:
-		return fmt.Sprintf("approved, %s approvals", approvalsOf(d.Approvals, d.Needed))
-	}
-	return fmt.Sprintf("your approval counts; %s approvals, and it waits for %d more",
-		approvalsOf(d.Approvals, d.Needed), d.Needed-d.Approvals)
-}
-
-// capital is for ASCII words.
-func capital(s string) string { return string(s[0]-'a'+'A') + s[1:] }

@@ -157,6 +157,7 @@ func (a *operatorAPI) unanswered(method string, err error) *failure {
 		code:    exitFailure,
 		message: message + "; it may have taken the request",
 		next:    "look before you send it again: rewardflow show ID, or rewardflow brake show",
+		doubt:   true,
 	}
 }
 
@@ -170,14 +171,16 @@ type problem struct {
 // refused turns an answer that is no success into a failure.
 func (a *operatorAPI) refused(resp *http.Response, body []byte) *failure {
 	var p problem
+	doubt := resp.StatusCode >= http.StatusInternalServerError && resp.StatusCode != http.StatusServiceUnavailable
 	if json.Unmarshal(body, &p) != nil || p.Detail == "" || p.Code == "" {
 		return &failure{
 			code:    exitFailure,
 			message: fmt.Sprintf("%s answered %d, and not as rewardflow does", a.base, resp.StatusCode),
 			next:    "check --url and $" + urlVariable + ": they name the root of the operator API",
+			doubt:   doubt,
 		}
 	}
-	f := &failure{code: exitFailure, message: plain(p.Detail)}
+	f := &failure{code: exitFailure, message: plain(p.Detail), doubt: doubt}
 	switch resp.StatusCode {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
 		f.code = exitUsage

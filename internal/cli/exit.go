@@ -31,7 +31,8 @@ func exitCodesTopic() *cobra.Command {
   4  the token is missing, wrong, or lacks the role
   5  there is no such reward, or no such event
   6  the reward does not allow it: it is decided already, has changed since it
-     was shown, or has ended
+     was shown, or has ended; of several, that is so for some, and the others
+     were decided
 
 3 is not used.`,
 	}
@@ -44,6 +45,8 @@ type failure struct {
 	message string
 	// next says what to do or to type; empty when nothing can be said.
 	next string
+	// doubt says that what was asked for may have been done all the same.
+	doubt bool
 }
 
 // Error returns the message.

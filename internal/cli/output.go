@@ -127,6 +127,17 @@ func oneArgument(what string) cobra.PositionalArgs {
 	}
 }
 
+// someArguments is the rule for commands that take one argument or more; what
+// names them.
+func someArguments(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usage("%s is missing: %s", what, c.UseLine())
+		}
+		return nil
+	}
+}
+
 // noArguments is the rule for commands that take none.
 func noArguments(c *cobra.Command, args []string) error {
 	if len(args) > 0 {

@@ -198,6 +198,18 @@ func (w *world) ask(ctx context.Context, id reward.ID, provider string, amount i
 	}))
 }
 
+// await makes one person decide.
+func (w *world) await(ctx context.Context, r reward.Reward) error {
+	return errors.Join(w.owe(ctx, r.ID, r.Quantity.Amount, r.Quantity.Unit), w.ledger.Assess(ctx, asked(r), "policy"))
+}
+
+// asked is what the policy says of a reward that one person decides about.
+func asked(r reward.Reward) ledger.Assessment {
+	a := assessed(r, "team")
+	a.Status, a.Reason, a.Rule, a.Approvals = reward.AwaitingApproval, "the promoter is new", "promoter_age < 30", 1
+	return a
+}
+
 func (w *world) allow(ctx context.Context, id reward.ID, provider string, amount int64, unit reward.Unit) error {
 	a := assessed(owed(id, amount, unit), provider)
 	a.Status, a.Reason, a.Rule = reward.Approved, "the policy pays it", "amount <= 10000"

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/rewardflow/rewardflow/internal/cli"
+	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
 func TestMain(m *testing.M) {
@@ -45,6 +47,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":      exits,
 			"eventually": eventually,
+			"awaits":     awaits,
+			"swaps":      swaps,
 		},
 	})
 }
@@ -77,6 +81,37 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 }
+
+// awaits has rewards wait for one approval each, from the first ID to the last:
+// awaits 1101 1103 1250 cash USD.
+func awaits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: awaits FIRST LAST AMOUNT UNIT [CURRENCY]")
+	}
+	first, err := reward.ParseID(args[0])
+	ts.Check(err)
+	last, err := reward.ParseID(args[1])
+	ts.Check(err)
+	amount, err := reward.ParseAmount(args[2])
+	ts.Check(err)
+	for id := first; id <= last; id++ {
+		r := owed(id, amount, reward.Unit(args[3]))
+		r.Quantity.Currency = strings.Join(args[4:], "")
+		ts.Check(worldOf(ts).await(context.Background(), r))
+	}
+}
+
+// swaps has a reward change once it was shown: swaps 1102.
+func swaps(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: swaps ID")
+	}
+	id, err := reward.ParseID(args[0])
+	ts.Check(err)
+	worldOf(ts).swapped.Store(int64(id))
+}
+
+func worldOf(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }
 
 // patience is how long a process may take to come up on a busy machine.
 const patience = time.Minute

@@ -40,13 +40,19 @@ type world struct {
 	desk   *desk
 	// minutes is what the ledger's clock has gone on since nine o'clock.
 	minutes atomic.Int64
+	// swapped is a reward that changes once it was shown; zero is none.
+	swapped atomic.Int64
 	closers []func()
 }
+
+// worldKey is where a script finds its world.
+type worldKey struct{}
 
 // newWorld builds the world of one script, and tells the script where it is.
 func newWorld(env *testscript.Env) error {
 	w := &world{}
 	env.Defer(w.close)
+	env.Values[worldKey{}] = w
 	box, err := sqlite.Open(context.Background(), filepath.Join(env.WorkDir, ".world", "ledger.db"), sqlite.Options{Now: w.now})
 	if err != nil {
 		return err
@@ -144,7 +150,26 @@ func (w *world) serve(operators []api.Operator) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return w.start(handler), nil
+	return w.start(w.swapping(handler)), nil
+}
+
+// swapping shows a reward as it is, and makes it ten times as large then.
+func (w *world) swapping(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(rw, r)
+		id := reward.ID(w.swapped.Load())
+		if r.Method != http.MethodGet || id == 0 || r.URL.Path != "/api/v1/rewards/"+id.String() || !w.swapped.CompareAndSwap(int64(id), 0) {
+			return
+		}
+		rec, err := w.ledger.Reward(r.Context(), id)
+		if err == nil {
+			rec.Reward.Quantity.Amount *= 10
+			err = w.ledger.Assess(r.Context(), asked(rec.Reward), "policy")
+		}
+		if err != nil {
+			panic(err)
+		}
+	})
 }
 
 func operators() []api.Operator {

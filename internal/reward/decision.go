@@ -17,6 +17,10 @@ const (
 	Reject  Verdict = "reject"
 )
 
+// TypedAbove is how many rewards a person decides together by a plain yes. For
+// more, the person types how many they are, whichever the lane.
+const TypedAbove = 10
+
 // Lane is the way on which a decision came in.
 type Lane string
 
