@@ -208,6 +208,18 @@ func TestDecisionCountsWhileNoWorkerAnswers(t *testing.T) {
 	require.Contains(t, r.text, "Needs you 0")
 }
 
+func TestQuarantineSaysWhatFirstPromoterSaid(t *testing.T) {
+	t.Parallel()
+
+	w := newWorld(t)
+	w.seed(t)
+	r := newReader(t, w).signIn(t, "root")
+	r.open(t, "/console/rewards/90000003")
+	require.Contains(t, r.text, "FirstPromoter has no reward 90000003")
+	require.Contains(t, r.text, "(does not confirm this)")
+	require.NotContains(t, r.text, "not compared yet")
+}
+
 // What promoters, FirstPromoter and people wrote is text, wherever it stands.
 func TestForeignTextIsOnlyText(t *testing.T) {
 	t.Parallel()
