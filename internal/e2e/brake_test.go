@@ -38,7 +38,7 @@ func TestBrakePausesAll(t *testing.T) {
 	for _, id := range ids {
 		eventually(t, soon, func() (string, bool) {
 			s := w.reward(id, "")
-			return s.Reason, s.Status == reward.Held && strings.Contains(s.Reason, "for provider team")
+			return s.Reason, s.Status == reward.Held && strings.Contains(s.Reason, "payouts by team are paused")
 		})
 	}
 	require.Empty(t, w.provider.Books().Effects)

@@ -31,7 +31,7 @@ func TestConcurrentDecisionsOfAllLanesKeepTheRules(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("the seed is %d", seed)
 	chance := rand.New(rand.NewPCG(seed, seed))
-	for n := range 10 {
+	for n := range 6 {
 		c := &crowd{worlds: [2]*world{w, &other}, needed: 1 + chance.IntN(3), history: ledgertest.NewHistory()}
 		c.draw(chance)
 		t.Run(fmt.Sprint(n), func(t *testing.T) {

@@ -26,12 +26,11 @@ func swaps() map[string]swap {
 	promoter := func(s *simulator.Spec) { s.Promoter.ID = 4711 }
 	customer := func(s *simulator.Spec) { s.Promoter.CustID = "cus_other" }
 	return map[string]swap{
-		"the amount":                   {amount, false, reward.Quarantined},
-		"the amount, by an event":      {amount, true, reward.AwaitingApproval},
-		"the promoter":                 {promoter, false, reward.Quarantined},
-		"the promoter, by an event":    {promoter, true, reward.AwaitingApproval},
-		"the destination":              {customer, false, reward.AwaitingApproval},
-		"the destination, by an event": {customer, true, reward.AwaitingApproval},
+		"the amount":                {amount, false, reward.Quarantined},
+		"the amount, by an event":   {amount, true, reward.AwaitingApproval},
+		"the promoter":              {promoter, false, reward.Quarantined},
+		"the promoter, by an event": {promoter, true, reward.AwaitingApproval},
+		"the destination":           {customer, false, reward.AwaitingApproval},
 	}
 }
 

@@ -258,8 +258,10 @@ func (w *world) until(t *testing.T, id reward.ID, how string, holds func(ledger.
 		if rec, err = w.ledger.Reward(t.Context(), id); err != nil {
 			return err.Error(), false
 		}
-		return fmt.Sprintf("reward %s is %s (%s), and not as in %q", id, rec.Status, rec.Reason, how), holds(rec)
+		// What has ended is not waited for.
+		return fmt.Sprintf("reward %s is %s (%s), and not as in %q", id, rec.Status, rec.Reason, how), holds(rec) || rec.Status.Final()
 	})
+	require.True(t, holds(rec), "reward %s has ended as %s (%s), and not as in %q", id, rec.Status, rec.Reason, how)
 	return rec
 }
 
