@@ -187,6 +187,8 @@ func TestWhomThePolicyKeepsOutIsToldAndNotAsked(t *testing.T) {
 	w := newWorld(t)
 	w.awaiting(t, 7, reward.Quantity{Amount: 800, Unit: reward.Credits}, func(a *ledger.Assessment) { a.Excluded = []string{"Root"} })
 	r := newReader(t, w).signIn(t, "root")
+	require.Contains(t, r.text, "Needs you 0")
+	require.Contains(t, r.text, "Waits for others 1")
 	r.open(t, "/console/rewards/7")
 	require.Contains(t, r.text, "you may not decide about this reward")
 	require.NotContains(t, r.text, "Reason of a rejection")

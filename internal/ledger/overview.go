@@ -20,7 +20,8 @@ type Caller struct {
 type Asked struct {
 	Caller Caller
 	// Others selects those that wait for somebody else: of another role, or
-	// decided by the caller already. Without it, those that wait for the caller.
+	// decided by the caller already, or kept from the caller by the policy. Without
+	// it, those that wait for the caller.
 	Others bool
 }
 

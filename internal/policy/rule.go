@@ -129,7 +129,7 @@ func (r Rule) shape(number int) error {
 
 func (r Rule) checkAsking(wrong func(field, message, allowed string)) {
 	asks := r.Then == Ask || r.Then == Hold
-	known := []string{"approver", "finance", "operator", "admin"}
+	known := []string{"approver", "finance", "admin"} // Those that may use the routes that decide.
 	switch {
 	case r.Approvals != 0 && !asks:
 		wrong("approvals", fmt.Sprintf("%q asks nobody", r.Then), "only with ask and hold")

@@ -58,6 +58,7 @@ func randomMove(t *testing.T, rt *rapid.T, b *bundle, serial int, ids *[]reward.
 		a.Approvals = rapid.IntRange(0, 2).Draw(rt, "approvals")
 		a.Role = rapid.SampledFrom([]string{"", "approver", "finance"}).Draw(rt, "role")
 		a.Digest = reward.Digest(rapid.SampledFrom([]string{"digest-1", "digest-2"}).Draw(rt, "digest"))
+		a.Excluded = rapid.SampledFrom([][]string{nil, nil, {"Alice"}, {" bob", "carol"}}).Draw(rt, "excluded")
 		_ = b.Assess(b.ctx, a, "policy") // An ended reward refuses.
 	case "decide":
 		d := decision(fmt.Sprint("d", serial), id)
@@ -93,7 +94,8 @@ func requireCounts(t *testing.T, b *bundle, who ledger.Caller) {
 		decided := slices.ContainsFunc(made, func(d ledger.Recorded) bool {
 			return d.Counted && d.Digest == r.Digest && strings.EqualFold(d.By, who.Person)
 		})
-		if slices.Contains(who.Roles, r.Role) && !decided {
+		kept := slices.ContainsFunc(r.Excluded, func(name string) bool { return strings.EqualFold(strings.TrimSpace(name), who.Person) })
+		if slices.Contains(who.Roles, r.Role) && !decided && !kept {
 			mine = append(mine, r.Reward.ID)
 		} else {
 			others = append(others, r.Reward.ID)
