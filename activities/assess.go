@@ -38,6 +38,18 @@ type Standing struct {
 	Ladder    Ladder    `json:"ladder,omitzero"`
 }
 
+// payable says that the next thing to be done is to submit the payout.
+func (s Standing) payable() bool {
+	switch s.Payout {
+	case "":
+		return s.Status == reward.Approved
+	case payout.Reserved:
+		return !s.Status.Final()
+	case payout.Submitting, payout.Unknown, payout.Settling, payout.Paid, payout.Refused, payout.Conflicted, payout.Returned:
+	}
+	return false
+}
+
 // Assess verifies a reward against FirstPromoter and decides by policy.
 //
 // Running it again is safe: it writes one row of the ledger, which refuses

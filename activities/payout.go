@@ -65,7 +65,7 @@ func (a *Activities) Pay(ctx context.Context, in PayInput) (PayResult, error) {
 	var standing *Standing
 	if in.Assess {
 		standing = a.assessAtOnce(ctx, in)
-		if standing == nil || standing.Status != reward.Approved && standing.Payout == "" {
+		if standing == nil || !standing.payable() {
 			return PayResult{Standing: standing}, nil
 		}
 	}

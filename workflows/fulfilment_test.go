@@ -286,3 +286,29 @@ func TestEndedRewardIsNotTakenUp(t *testing.T) {
 	require.Equal(t, reward.Rejected, h.run().Status)
 	require.Empty(t, h.provider.books())
 }
+
+// TestAbandonedRewardIsNotTakenUp: nobody looks any more for what became of a
+// payout that a person gave up.
+func TestAbandonedRewardIsNotTakenUp(t *testing.T) {
+	t.Parallel()
+
+	ctx := context.Background()
+	h := newHouse(t)
+	require.NoError(t, h.ledger.Assess(ctx, ledger.Assessment{
+		Reward: earned(), Verified: true, Status: reward.Approved, Provider: "team", Digest: "d", PolicyVersion: "p-1",
+	}, "test"))
+	_, err := h.ledger.Reserve(ctx, ledger.Reservation{
+		RewardID: rewardID, Provider: "team", Quantity: earned().Quantity, At: h.env.Now(),
+		Request: payout.Request{Key: payout.Key(rewardID, 1), Destination: "team", Body: []byte("x")},
+	})
+	require.NoError(t, err)
+	claim, err := h.ledger.Claim(ctx, rewardID, ledger.Caps{}, h.env.Now(), h.env.Now().Add(15*time.Second))
+	require.NoError(t, err)
+	_, err = h.ledger.Finish(ctx, claim.Attempt, payout.Outcome{Class: payout.ClassUnknown})
+	require.NoError(t, err)
+	require.NoError(t, h.ledger.Move(ctx, ledger.Transition{ID: rewardID, To: reward.Abandoned, Reason: "given up", Actor: "alice"}))
+	started := h.attempts()
+	require.Equal(t, reward.Abandoned, h.run().Status)
+	require.Equal(t, []string{"local Pay 1"}, started())
+	require.Empty(t, h.provider.books())
+}
