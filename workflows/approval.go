@@ -44,6 +44,7 @@ func (r *run) listen(ctx workflow.Context) error {
 // is up. A signal has no answer: what became of the vote is in the ledger.
 func (r *run) hear(ctx workflow.Context, signal, description string, verdict reward.Verdict) {
 	votes := workflow.GetSignalChannelWithOptions(ctx, signal, workflow.SignalChannelOptions{Description: description})
+	r.signals = append(r.signals, votes)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		for {
 			var vote Vote
@@ -51,11 +52,22 @@ func (r *run) hear(ctx workflow.Context, signal, description string, verdict rew
 				return
 			}
 			vote.Decision = verdict
+			r.hearing++
 			if _, err := r.decide(ctx, vote); err != nil {
 				r.log.Warn("decision.not_recorded", "signal", signal, "error", err)
 			}
+			r.hearing--
 		}
 	})
+}
+
+// allHeard reports whether everybody who spoke to this run has been heard.
+func (r *run) allHeard(ctx workflow.Context) bool {
+	waiting := r.hearing
+	for _, votes := range r.signals {
+		waiting += votes.Len()
+	}
+	return waiting == 0 && workflow.AllHandlersFinished(ctx)
 }
 
 func (r *run) hearNudges(ctx workflow.Context) {

@@ -70,6 +70,9 @@ type run struct {
 	// resends counts how often a look-up allowed to send again.
 	resends int
 	votes   int
+	// signals carry votes, and hearing counts those that are being written down.
+	signals []workflow.ReceiveChannel
+	hearing int
 	// heard are the decisions that ended a wait, for the payout that follows.
 	heard []activities.DecideInput
 	// shown is the status that the search attribute has.
@@ -373,13 +376,13 @@ func (r *run) sleep(ctx workflow.Context, d time.Duration, why string) error {
 	return nil
 }
 
-// end waits for the handlers: one that is cut short would leave its caller
-// without an answer.
+// end waits for the handlers: an update that is cut short would leave its caller
+// without an answer, and a signal would leave no trace.
 func (r *run) end(ctx workflow.Context) (FulfilmentResult, error) {
 	if err := r.show(ctx); err != nil {
 		return FulfilmentResult{}, err
 	}
-	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+	if err := workflow.Await(ctx, func() bool { return r.allHeard(ctx) }); err != nil {
 		return FulfilmentResult{}, fmt.Errorf("waiting for handlers: %w", err)
 	}
 	return FulfilmentResult{RewardID: r.in.RewardID, Status: r.now.Status, Reason: r.now.Reason}, nil
@@ -387,7 +390,7 @@ func (r *run) end(ctx workflow.Context) (FulfilmentResult, error) {
 
 // historyIsLong says when to go on in a new run: the ledger holds everything.
 func (r *run) historyIsLong(ctx workflow.Context) bool {
-	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && workflow.AllHandlersFinished(ctx)
+	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && r.allHeard(ctx)
 }
 
 func isKind(err error, kind string) bool {

@@ -236,3 +236,26 @@ func TestADecisionAfterTheHoldIsHeard(t *testing.T) {
 	h.requirePaidOnce()
 	h.requireHeard()
 }
+
+// TestASignalThatComesWithTheEndLeavesATrace has somebody send a signal while
+// the payout looks at a rejection.
+func TestASignalThatComesWithTheEndLeavesATrace(t *testing.T) {
+	t.Parallel()
+
+	h := newQuestion(t, 1)
+	looks := 0
+	h.rule = func(activities.Case) activities.Ruling {
+		if looks++; looks == 2 {
+			h.env.SignalWorkflow(workflows.SignalApprove, "bob")
+		}
+		return h.ruling
+	}
+	h.after(time.Hour, func() { h.say("1", "alice", reward.Reject) })
+	require.Equal(t, reward.Rejected, h.run().Status)
+	require.Empty(t, h.provider.books())
+	decisions, err := h.ledger.DecisionsOf(context.Background(), rewardID)
+	require.NoError(t, err)
+	require.Len(t, decisions, 2)
+	require.False(t, decisions[1].Counted)
+	require.Contains(t, decisions[1].Refusal, "rejected")
+}

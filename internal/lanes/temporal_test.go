@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
@@ -60,10 +61,19 @@ func sendSignal(w *world, t *testing.T, q question, v reward.Verdict) answer {
 	}
 	require.NoError(t, err)
 	eventually(t, func() (string, bool) {
-		ended := w.record(t, q.id).Status == reward.Rejected
+		// A workflow that ends has heard what came before.
+		ended := w.record(t, q.id).Status == reward.Rejected && !w.running(t, q.id)
 		return "the signal has led to no decision", w.signalled(t, q) > before || ended
 	})
 	return answer{}
+}
+
+// running reports whether the reward's workflow is open.
+func (w *world) running(t *testing.T, id reward.ID) bool {
+	t.Helper()
+	said, err := w.temporal.DescribeWorkflowExecution(t.Context(), workflows.FulfilmentID(id), "")
+	require.NoError(t, err)
+	return said.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING
 }
 
 func (w *world) signalled(t *testing.T, q question) int {
