@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -99,7 +98,7 @@ func (h *approvalsHandler) collect(ctx context.Context, who principal, before le
 // consider says whether a reward waits for the caller. It asks the cheap
 // question first.
 func (h *approvalsHandler) consider(ctx context.Context, who principal, r ledger.Record) (approvalJSON, bool, error) {
-	if r.Approvals == 0 || !who.MayDecide(r.Role) || isExcluded(who, r) {
+	if r.Approvals == 0 || !who.MayDecide(r.Role) || r.Excludes(who.Name) {
 		return approvalJSON{}, false, nil
 	}
 	tally, err := h.ledger.TallyOf(ctx, r.Reward.ID)
@@ -125,18 +124,8 @@ func (h *approvalsHandler) consider(ctx context.Context, who principal, r ledger
 	}, true, nil
 }
 
-// isExcluded mirrors the ledger's rule about those whom the policy leaves out.
-func isExcluded(who principal, r ledger.Record) bool {
-	return slices.ContainsFunc(r.Excluded, func(name string) bool { return samePerson(name, who.Name) })
-}
-
 func hasDecided(who principal, current reward.Digest, decisions []ledger.Recorded) bool {
 	return slices.ContainsFunc(decisions, func(d ledger.Recorded) bool {
-		return d.Counted && samePerson(d.By, who.Name) && d.Digest == current
+		return d.Counted && ledger.SamePerson(d.By, who.Name) && d.Digest == current
 	})
-}
-
-// samePerson compares names as the ledger does.
-func samePerson(one, other string) bool {
-	return strings.EqualFold(strings.TrimSpace(one), strings.TrimSpace(other))
 }

@@ -227,7 +227,7 @@ func (c *Console) mayDecide(p *rewardPage, who identity.Principal) {
 		return
 	}
 	decided := slices.IndexFunc(p.Decisions, func(d ledger.Recorded) bool {
-		return d.Counted && d.Digest == p.Digest && strings.EqualFold(d.By, who.Name)
+		return d.Counted && d.Digest == p.Digest && ledger.SamePerson(d.By, who.Name)
 	})
 	switch {
 	case decided >= 0:
@@ -237,7 +237,7 @@ func (c *Console) mayDecide(p *rewardPage, who identity.Principal) {
 		if p.Role == "" {
 			p.Why = "It waits for somebody with the role approver or finance."
 		}
-	case slices.ContainsFunc(p.Excluded, func(name string) bool { return strings.EqualFold(name, who.Name) }):
+	case p.Excludes(who.Name):
 		p.Why = "The policy leaves it to others: you may not decide about this reward."
 	default:
 		p.Mine = true

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/rewardflow/rewardflow/internal/reward"
@@ -29,6 +30,12 @@ type Tally struct {
 	// Approved and Rejected say that the decisions settle the matter.
 	Approved bool
 	Rejected bool
+}
+
+// SamePerson compares names as people type them: without regard to case, and to
+// spaces around them.
+func SamePerson(one, other string) bool {
+	return strings.EqualFold(strings.TrimSpace(one), strings.TrimSpace(other))
 }
 
 // Decisions records what people decided.

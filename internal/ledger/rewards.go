@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/rewardflow/rewardflow/internal/reward"
@@ -40,6 +41,11 @@ type Record struct {
 	ReceivedAt time.Time
 	UpdatedAt  time.Time
 	Closing    CloseState
+}
+
+// Excludes reports whether the policy keeps somebody from deciding.
+func (r Record) Excludes(person string) bool {
+	return slices.ContainsFunc(r.Excluded, func(name string) bool { return SamePerson(name, person) })
 }
 
 // Assessment is what verify and decide found. Record writes all of it at once.

@@ -98,7 +98,7 @@ func refusal(now ledger.Record, made []ledger.Recorded, d reward.Decision, accep
 		}
 		return "the role approver or finance is needed to decide"
 	}
-	if slices.ContainsFunc(now.Excluded, func(name string) bool { return samePerson(name, d.By) }) {
+	if now.Excludes(d.By) {
 		return d.By + " may not decide about this reward: the policy leaves it to others"
 	}
 	if mayOmitDigest := !d.Verified && d.Digest == ""; now.Digest == "" || (d.Digest != now.Digest && !mayOmitDigest) {
@@ -108,16 +108,11 @@ func refusal(now ledger.Record, made []ledger.Recorded, d reward.Decision, accep
 		return "the decision names nobody"
 	}
 	for _, earlier := range made {
-		if earlier.Counted && earlier.Digest == now.Digest && samePerson(earlier.By, d.By) {
+		if earlier.Counted && earlier.Digest == now.Digest && ledger.SamePerson(earlier.By, d.By) {
 			return fmt.Sprintf("%s has decided already: %s on %s", d.By, pastTense(earlier.Verdict), onDay(earlier.At))
 		}
 	}
 	return ""
-}
-
-// samePerson compares names as people type them.
-func samePerson(one, other string) bool {
-	return strings.EqualFold(strings.TrimSpace(one), strings.TrimSpace(other))
 }
 
 // closedTo says why no decision can be taken now: the matter is settled, or
