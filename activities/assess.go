@@ -240,21 +240,21 @@ func (a *Activities) decide(ctx context.Context, rec ledger.Record, found findin
 // made under the same digest keep counting.
 func (a *Activities) ask(ctx context.Context, rec ledger.Record, as ledger.Assessment, ruling Ruling) (ledger.Assessment, error) {
 	as.Status, as.Approvals, as.Role, as.Excluded, as.Waits = reward.AwaitingApproval, ruling.Approvals, ruling.Role, ruling.Excluded, ruling.Waits
+	if rec.Digest == as.Digest {
+		tally, err := a.ledger.TallyOf(ctx, rec.Reward.ID)
+		switch {
+		case err != nil:
+			return as, err
+		case tally.Rejected:
+			as.Status, as.Reason = reward.Rejected, "rejected by a person"
+			return as, nil
+		case tally.Approved:
+			as.Status, as.Reason = reward.Approved, fmt.Sprintf("%d of %d approvals", tally.Approvals, tally.Needed)
+			return as, nil
+		}
+	}
 	if first := a.cfg.Ladder.with(as.Waits).first(); first > 0 {
 		as.NextTimer = a.now().Add(first)
-	}
-	if rec.Digest != as.Digest {
-		return as, nil
-	}
-	tally, err := a.ledger.TallyOf(ctx, rec.Reward.ID)
-	if err != nil {
-		return as, err
-	}
-	switch {
-	case tally.Rejected:
-		as.Status, as.Reason, as.NextTimer = reward.Rejected, "rejected by a person", time.Time{}
-	case tally.Approved:
-		as.Status, as.Reason, as.NextTimer = reward.Approved, fmt.Sprintf("%d of %d approvals", tally.Approvals, tally.Needed), time.Time{}
 	}
 	return as, nil
 }
