@@ -192,7 +192,7 @@ func TestMistakesOfTheAccount(t *testing.T) {
 		"base_url: https://u:s3cret@firstpromoter.com":         "base_url: holds a user name or password",
 		"base_url: https://firstpromoter.com/?k=s3cret":        "base_url: has a query or a fragment",
 		"base_url: firstpromoter.com":                          "base_url: is not an absolute URL",
-		"requests_per_minute: 0":                               "requests_per_minute: 0 is out of range; allowed: 1 to 6000",
+		"requests_per_minute: 0":                               "requests_per_minute: 0 is out of range; allowed: 1 to 60000",
 		"requests_per_minute: 1.5":                             `requests_per_minute: "1.5" is not a whole number`,
 		"close_by_answer_after: -1m":                           "close_by_answer_after: is not above zero",
 	} {

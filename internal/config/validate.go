@@ -115,8 +115,8 @@ func (c *Config) validateFirstPromoter(d *decoder) {
 	if user, _, colon := strings.Cut(fp.BasicAuth.Reveal(), ":"); fp.BasicAuth != "" && (!colon || user == "") {
 		d.mistake("firstpromoter.basic_auth", "has no colon between user and password", "user:password")
 	}
-	if fp.RequestsPerMinute < 1 || fp.RequestsPerMinute > 6000 {
-		d.mistake("firstpromoter.requests_per_minute", strconv.Itoa(fp.RequestsPerMinute)+" is out of range", "1 to 6000")
+	if fp.RequestsPerMinute < 1 || fp.RequestsPerMinute > 60_000 {
+		d.mistake("firstpromoter.requests_per_minute", strconv.Itoa(fp.RequestsPerMinute)+" is out of range", "1 to 60000")
 	}
 	if fp.CloseByAnswerAfter <= 0 {
 		d.mistake("firstpromoter.close_by_answer_after", "is not above zero", "a duration such as 10m")
