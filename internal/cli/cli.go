@@ -124,7 +124,7 @@ Is everything set up right?     rewardflow doctor`,
 		p.apiCommand(), p.workerCommand(),
 		p.approvalsCommand(), p.rewardsCommand(), p.showCommand(), p.whyCommand(), p.resolveCommand(), p.brakeCommand(), p.policyCommand(),
 		p.eventsCommand(), p.exportCommand(),
-		p.doctorCommand(), p.tokenCommand(), p.versionCommand(), exitCodesTopic(),
+		p.doctorCommand(), p.healthcheckCommand(), p.tokenCommand(), p.versionCommand(), exitCodesTopic(),
 	)
 	return p
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	namespacepb "go.temporal.io/api/namespace/v1"
@@ -14,7 +15,8 @@ import (
 )
 
 // temporalDouble answers what doctor asks of Temporal: it has the namespace
-// default, and a worker on the queue busy.
+// default, a worker of this host on the queue busy, and one of another host on
+// busy and elsewhere.
 type temporalDouble struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 }
@@ -54,8 +56,18 @@ func (temporalDouble) DescribeNamespace(
 func (temporalDouble) DescribeTaskQueue(
 	_ context.Context, req *workflowservice.DescribeTaskQueueRequest,
 ) (*workflowservice.DescribeTaskQueueResponse, error) {
-	if req.GetTaskQueue().GetName() != "busy" {
+	switch req.GetTaskQueue().GetName() {
+	case "busy":
+	case "elsewhere":
+		return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{{Identity: "7@elsewhere@"}}}, nil
+	default:
 		return &workflowservice.DescribeTaskQueueResponse{}, nil
 	}
-	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{{Identity: "worker-1"}}}, nil
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
+	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{
+		{Identity: "7@elsewhere@"}, {Identity: "17@" + host + "@"},
+	}}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -79,6 +80,7 @@ func newWorld(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	wrong := w.start(http.NotFoundHandler())
 	env.Vars = append(env.Vars,
 		"FREE_PORT="+free[0], "OTHER_PORT="+free[1],
 		"TEST_NOW="+noon().Format(time.RFC3339),
@@ -87,7 +89,7 @@ func newWorld(env *testscript.Env) error {
 		"WITHOUT_OPERATORS="+open,
 		"ALICE="+aliceToken, "FRANK="+frankToken, "OLGA="+olgaToken, "VIC="+vicToken,
 		"FIRSTPROMOTER="+w.start(http.HandlerFunc(answerAsFirstPromoter)),
-		"WRONG_SERVER="+w.start(http.NotFoundHandler()),
+		"WRONG_SERVER="+wrong, "WRONG_LISTEN="+strings.TrimPrefix(wrong, "http://"),
 		"TEMPORAL="+temporal,
 		// A program built with the race detector would sleep a second at its end.
 		"GORACE=atexit_sleep_ms=0",
