@@ -20,6 +20,7 @@ import (
 	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/rewardflow/rewardflow/internal/config"
+	"github.com/rewardflow/rewardflow/internal/crashpoint"
 	"github.com/rewardflow/rewardflow/internal/desk"
 	"github.com/rewardflow/rewardflow/internal/firstpromoter"
 	"github.com/rewardflow/rewardflow/internal/intake"
@@ -72,6 +73,8 @@ type App struct {
 	policy  *policy.Policy
 	handler http.Handler
 	worker  sdkworker.Worker
+	// crash ends the process where a fault test wants it; nil in every other.
+	crash *crashpoint.Armed
 	// firstPromoter is the worker's client; nil in a process without one.
 	firstPromoter *firstpromoter.Client
 

@@ -39,6 +39,9 @@ import (
 func (a *App) build(ctx context.Context) error {
 	cfg := a.opts.Config
 	var err error
+	if err = a.arm(ctx); err != nil {
+		return err
+	}
 	if a.telemetry, err = telemetry.New(ctx, telemetry.Config{
 		Service: "rewardflow", Version: a.opts.Version, Logger: a.log, Lookup: a.opts.Lookup,
 	}); err != nil {
@@ -46,10 +49,11 @@ func (a *App) build(ctx context.Context) error {
 	}
 	a.cleanups.add("telemetry", a.telemetry.Shutdown)
 
-	if a.ledger, err = sqlite.Open(ctx, filepath.Join(cfg.DataDir, "ledger.db"), sqlite.Options{Logger: a.log}); err != nil {
+	if a.ledger, err = sqlite.Open(ctx, filepath.Join(cfg.DataDir, "ledger.db"), sqlite.Options{Logger: a.log, Migrating: a.migrating}); err != nil {
 		return fmt.Errorf("opening the ledger: %w", err)
 	}
 	a.cleanups.add("ledger", func(context.Context) error { return a.ledger.Close() })
+	a.armLedger()
 
 	if a.temporal, err = a.dial(); err != nil {
 		return fmt.Errorf("setting up the Temporal client: %w", err)
@@ -99,6 +103,9 @@ func (a *App) dial() (client.Client, error) {
 		return nil, err
 	}
 	options.Interceptors = append(slices.Clone(options.Interceptors), interceptor.ClientInterceptor(tracing))
+	if a.crash != nil {
+		options.Interceptors = append(options.Interceptors, &crashingWorker{at: a.crash})
+	}
 	options.MetricsHandler = a.telemetry.TemporalMetrics()
 	options.Logger = sdklog.NewStructuredLogger(a.log)
 	return client.NewLazyClient(options)
@@ -133,7 +140,7 @@ func (a *App) buildAPI(
 	if slack != nil {
 		followers = append(followers, follower)
 	}
-	starter := intake.NewStarter(a.temporal, cfg.Temporal.TaskQueue, a.eager(ctx), channels.wanting, followers...)
+	starter := intake.NewStarter(a.armStarter(), cfg.Temporal.TaskQueue, a.eager(ctx), channels.wanting, followers...)
 	self := owner()
 	a.dispatcher = intake.NewDispatcher(intake.DispatcherConfig{Owner: self}, a.ledger, starter, a.log)
 	a.replayer = intake.NewReplayer(self, a.ledger, starter, intake.NewRuns(a.temporal, a.opts.Temporal.DataConverter), a.log)
@@ -227,9 +234,9 @@ func (a *App) buildWorker(
 		},
 	}, activities.Deps{
 		Ledger:        a.ledger,
-		FirstPromoter: owedReader{a.firstPromoter, a.board},
+		FirstPromoter: a.armCloser(owedReader{a.firstPromoter, a.board}),
 		Judge:         judge{routes: cfg.Routes, policy: a.policy},
-		Providers:     providers,
+		Providers:     a.armProviders(providers),
 	})
 	if err != nil {
 		return err

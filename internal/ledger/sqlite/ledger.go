@@ -39,11 +39,16 @@ type Options struct {
 	// LockWait is how long a write waits while another process writes; zero
 	// means 5 seconds.
 	LockWait time.Duration
+	// Migrating is called before each step of a migration; nil calls nothing.
+	Migrating func()
 }
 
 func (o Options) withDefaults() Options {
 	if o.LockWait <= 0 {
 		o.LockWait = 5 * time.Second
+	}
+	if o.Migrating == nil {
+		o.Migrating = func() {}
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -17,11 +18,11 @@ var migrations embed.FS
 // migrate applies what is missing. Several processes may start on one new
 // file at once: each migration is one transaction, so one of them wins and
 // the others find it applied when they look again.
-func migrate(ctx context.Context, db *sql.DB, path string) error {
+func migrate(ctx context.Context, db *sql.DB, path string, migrating func()) error {
 	const lockPatience, patience, pause = 10 * time.Second, 30 * time.Second, 50 * time.Millisecond
 	began := time.Now()
 	for {
-		err := migrateOnce(ctx, db, path)
+		err := migrateOnce(ctx, db, path, migrating)
 		allowed := patience // Every migration has its losers, who look again.
 		if hasCode(err, codeBusy, codeLocked) {
 			allowed = lockPatience // Somebody holds the lock and does not migrate.
@@ -37,7 +38,7 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 	}
 }
 
-func migrateOnce(ctx context.Context, db *sql.DB, path string) error {
+func migrateOnce(ctx context.Context, db *sql.DB, path string, migrating func()) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return openFault(path, err)
@@ -54,8 +55,11 @@ func migrateOnce(ctx context.Context, db *sql.DB, path string) error {
 		return refuse(path, fmt.Sprintf(
 			"its schema has version %d and this program knows versions up to %d; use a newer rewardflow", current, known))
 	}
-	if _, err := provider.Up(ctx); err != nil {
-		return openFault(path, err)
+	for ; current < known; current++ {
+		migrating()
+		if _, err := provider.UpByOne(ctx); err != nil && !errors.Is(err, goose.ErrNoNextVersion) {
+			return openFault(path, err)
+		}
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func Open(ctx context.Context, path string, opts Options) (*Ledger, error) {
 		return nil, openFault(path, err)
 	}
 	writers.SetMaxOpenConns(1)
-	if err := setUp(ctx, writers, path); err != nil {
+	if err := setUp(ctx, writers, path, opts.Migrating); err != nil {
 		return nil, errors.Join(err, writers.Close())
 	}
 
@@ -147,7 +147,7 @@ func probe(ctx context.Context, path string) error {
 }
 
 // setUp makes the file ours and brings its schema up to date.
-func setUp(ctx context.Context, db *sql.DB, path string) error {
+func setUp(ctx context.Context, db *sql.DB, path string, migrating func()) error {
 	var mode string
 	var id int64
 	err := db.QueryRowContext(ctx, `SELECT j.journal_mode, a.application_id
@@ -165,7 +165,7 @@ func setUp(ctx context.Context, db *sql.DB, path string) error {
 			return openFault(path, err)
 		}
 	}
-	if err := migrate(ctx, db, path); err != nil {
+	if err := migrate(ctx, db, path, migrating); err != nil {
 		return err
 	}
 	return mayWrite(ctx, db, path)
