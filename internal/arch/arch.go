@@ -56,6 +56,11 @@ func Rules() []Rule {
 			Why:  "an activity acts through ports",
 		},
 		{Part: "internal/ledger", Ours: []string{"internal/reward", "internal/payout"}, Why: "a port knows no adapter"},
+		{
+			Part: "internal/ledger/relational", Ours: []string{"internal/ledger", "internal/reward", "internal/payout", "internal/fault"},
+			Never: []string{"modernc.org/sqlite/...", "github.com/jackc/pgx/..."},
+			Why:   "it is the same for every database",
+		},
 		{Part: "internal/payout", Ours: []string{"internal/reward", "internal/fault"}, Why: "a port knows no adapter"},
 		{Part: "internal/notify", Ours: []string{"internal/reward", "internal/fault"}, Why: "a port knows no adapter"},
 		{

@@ -4,7 +4,8 @@
 //
 // The record outlives Temporal's retention, and Temporal's database can be
 // rebuilt from it. This package declares the record and its contract; the
-// adapters (ledger/sqlite) implement it and run the suite in ledger/ledgertest.
+// adapters (ledger/sqlite, ledger/postgres) implement it and run the suite in
+// ledger/ledgertest.
 //
 // Every method is safe for concurrent use, by several processes on one
 // database. A method either commits everything that it says, before it

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -55,67 +54,16 @@ func describe(err error) string {
 	case codeConstraint:
 		return "the database refused an inconsistent row"
 	}
+	if isBrokenConnection(err) {
+		return "the database connection was lost"
+	}
 	return "the database failed in a way that it does not explain"
-}
-
-// classify turns what the database said about work that was not committed
-// into a fault. A fault stays what it is; nil stays nil.
-func classify(op string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if _, ok := errors.AsType[*fault.Error](err); ok {
-		return err
-	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return fault.Wrap(fault.Unavailable, op, "the caller stopped waiting before anything was done", err)
-	}
-	switch primaryCode(err) {
-	case codeBusy, codeLocked, codeFull, codeReadOnly, codePermission, codeIO, codeCannotOpen:
-		return fault.Wrap(fault.Unavailable, op, describe(err), err)
-	case 0:
-		if isBrokenConnection(err) {
-			return fault.Wrap(fault.Unavailable, op, "the database connection was lost", err)
-		}
-	}
-	return fault.Wrap(fault.Internal, op, describe(err), err)
-}
-
-// classifyCommit is classify for an error of COMMIT itself. Only when SQLite
-// proves that the commit's last frame was not written is nothing changed.
-func classifyCommit(op string, err error) error {
-	switch primaryCode(err) {
-	case codeBusy, codeLocked, codeFull, codeReadOnly:
-		return classify(op, err)
-	}
-	return fault.Wrap(fault.Ambiguous, op, "the commit failed and may have happened: "+describe(err), err)
-}
-
-// spoilsBatch reports whether an error says something about the transaction or
-// the connection rather than about one operation.
-func spoilsBatch(err error) bool {
-	switch primaryCode(err) {
-	case codeConstraint, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE:
-		return false
-	case 0:
-		return isBrokenConnection(err)
-	}
-	return true
 }
 
 func isBrokenConnection(err error) bool {
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
 }
 
-// isConstraint reports whether a row was refused by a constraint or a trigger.
-func isConstraint(err error) bool { return primaryCode(err) == codeConstraint }
-
 func isRefusal(err error) bool {
 	return fault.Is(err, fault.Invalid) || fault.Is(err, fault.Denied)
 }
-
-func notFound(op, message string) error { return fault.New(fault.NotFound, op, message) }
-
-func conflict(op, message string) error { return fault.New(fault.Conflict, op, message) }
-
-func invalid(op, message string) error { return fault.New(fault.Invalid, op, message) }

@@ -1,3 +1,8 @@
+// Package sqlite keeps the ledger in one SQLite file.
+//
+// Several processes may open the same file: SQLite's own lock lets one of them
+// write at a time. The file must be on a local disk, because write-ahead logging
+// needs memory that its users share.
 package sqlite
 
 import (
@@ -14,7 +19,14 @@ import (
 	_ "modernc.org/sqlite" // The driver "sqlite".
 
 	"github.com/rewardflow/rewardflow/internal/fault"
+	"github.com/rewardflow/rewardflow/internal/ledger/relational"
 )
+
+// Ledger is a ledger.Ledger in a SQLite file. Open makes one.
+type Ledger = relational.Ledger
+
+// Options are what Open may be told. The zero value is ready for use.
+type Options = relational.Options
 
 const opOpen = "ledger.open"
 
@@ -37,7 +49,7 @@ const smallestDatabase = 512
 // fault.Invalid. A file that somebody else has locked is fault.Unavailable, a
 // place where this process may not write is fault.Denied.
 func Open(ctx context.Context, path string, opts Options) (*Ledger, error) {
-	opts = opts.withDefaults()
+	opts = opts.WithDefaults()
 	path, err := prepareFile(path)
 	if err != nil {
 		return nil, err
@@ -63,11 +75,7 @@ func Open(ctx context.Context, path string, opts Options) (*Ledger, error) {
 	readers.SetMaxOpenConns(readConnections)
 	readers.SetMaxIdleConns(readConnections)
 
-	return &Ledger{
-		writer:  startWriter(writers, opts),
-		writers: writers,
-		readers: readers,
-	}, nil
+	return relational.New(dialect{}, writers, readers, opts), nil
 }
 
 // dsn names the file with the pragmas that every connection needs; those of

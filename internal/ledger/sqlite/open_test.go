@@ -197,20 +197,3 @@ func TestManyOpenOneNewFile(t *testing.T) {
 		require.NoError(t, l.Close())
 	}
 }
-
-func TestSettingsThatKeepMoneySafe(t *testing.T) {
-	t.Parallel()
-
-	l := open(t, filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
-	require.NoError(t, l.Write(t.Context(), func(exec sqlite.Exec) error {
-		// Written into a table, because only the writer's connection can tell.
-		return exec(`INSERT INTO brakes (scope, paused, reason, person, at)
-			SELECT 'settings', 0, j.journal_mode || ' ' || s.synchronous || ' ' || f.foreign_keys || ' ' || b.timeout, '', 0
-			FROM pragma_journal_mode j, pragma_synchronous s, pragma_foreign_keys f, pragma_busy_timeout b`)
-	}))
-	brakes, err := l.Brakes(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, "wal 2 1 0", brakes[0].Reason, "the writer itself waits for the lock")
-	_, err = l.Readers().ExecContext(t.Context(), `UPDATE brakes SET reason = ''`)
-	require.Error(t, err, "readers cannot write")
-}

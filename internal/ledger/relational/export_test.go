@@ -1,0 +1,58 @@
+package relational
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/rewardflow/rewardflow/internal/ledger"
+)
+
+// Exec runs one statement within an operation of the writer.
+type Exec func(query string, args ...any) error
+
+// Write runs an operation through the writer.
+func (l *Ledger) Write(ctx context.Context, do func(Exec) error) error {
+	return l.writer.do(ctx, "ledger.test", func(ctx context.Context, t *tx) error {
+		return do(func(query string, args ...any) error {
+			_, err := t.exec(ctx, query, args...)
+			return err
+		})
+	})
+}
+
+// Queued returns how many operations wait for the writer.
+func (l *Ledger) Queued() int { return len(l.writer.queue) }
+
+// Readers returns the connections that cannot write.
+func (l *Ledger) Readers() *sql.DB { return l.readers }
+
+// Depth counts what waits, and no further than most.
+func (l *Ledger) Depth(ctx context.Context, most int) (int, time.Time, error) {
+	return l.depth(ctx, most)
+}
+
+// MaxQueued is how many operations may wait.
+const MaxQueued = maxQueued
+
+// CommitFault classifies an error of COMMIT that says nothing.
+func (l *Ledger) CommitFault() error {
+	return classifyCommit(l.dialect, "ledger.test", errors.New("connection reset"))
+}
+
+// StatementPlan returns the query of a page of a statement, its arguments, and
+// how SQLite carries it out.
+func (l *Ledger) StatementPlan(
+	ctx context.Context, f ledger.PayoutFilter, after ledger.PayoutCursor,
+) (query string, args []any, plan []string, err error) {
+	query, args = statementPage(f, after, maxLimit)
+	rows, err := l.readers.QueryContext(ctx, `EXPLAIN QUERY PLAN `+query, args...)
+	plan, err = collect(rows, err, func(row scanner) (string, error) {
+		var id, parent, unused int
+		var detail string
+		err := row.Scan(&id, &parent, &unused, &detail)
+		return detail, err
+	})
+	return query, args, plan, err
+}
