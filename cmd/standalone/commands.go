@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 
 	"github.com/rewardflow/rewardflow/internal/app"
+	"github.com/rewardflow/rewardflow/internal/buildinfo"
 	"github.com/rewardflow/rewardflow/internal/config"
 	"github.com/rewardflow/rewardflow/internal/demo"
 	"github.com/rewardflow/rewardflow/internal/engine"
@@ -34,7 +34,7 @@ func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "standalone",
 		Short:         "All of rewardflow in one process, with an embedded Temporal server and its web UI",
-		Version:       version(),
+		Version:       buildinfo.Version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -89,7 +89,7 @@ func serve(ctx context.Context, f flags) error {
 		process, err := app.New(ctx, app.Options{
 			Config: cfg, API: true, Worker: true,
 			Temporal:      client.Options{HostPort: e.Address(), Namespace: e.Namespace()},
-			TemporalUIURL: e.UIURL(), Version: version(), Logger: logger, Lookup: os.LookupEnv, Started: printLogin,
+			TemporalUIURL: e.UIURL(), Version: buildinfo.Version(), Logger: logger, Lookup: os.LookupEnv, Started: printLogin,
 		})
 		if err != nil {
 			return err
@@ -117,7 +117,7 @@ func runDemo(ctx context.Context, f flags, o demo.Options) error {
 		return errors.New("--json goes with --exit")
 	}
 	o.DataDir, o.Listen = valueOr(f.dataDir, ".rewardflow"), valueOr(f.listen, "127.0.0.1:8080")
-	o.Out, o.Version = os.Stdout, version()
+	o.Out, o.Version = os.Stdout, buildinfo.Version()
 	if err := os.MkdirAll(o.DataDir, 0o700); err != nil {
 		return fmt.Errorf("making the data directory: %w", err)
 	}
@@ -186,11 +186,4 @@ func logFormat() string {
 		return "text"
 	}
 	return "json"
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

@@ -44,6 +44,7 @@ func Rules() []Rule {
 		{Part: "internal/reward", Ours: []string{}, Why: "the words of the domain know nothing"},
 		{Part: "internal/fault", Ours: []string{}, Why: "the kinds of failure know nothing"},
 		{Part: "internal/suggest", Ours: []string{}, Why: "it is only about words"},
+		{Part: "internal/buildinfo", Ours: []string{}, Why: "it is about this program, whatever that does"},
 		{Part: "internal/spool", Ours: []string{"internal/fault"}, Why: "it keeps bytes, and does not know what they mean"},
 		{
 			Part: "workflows", FarAway: true, Never: outside,

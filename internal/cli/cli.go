@@ -11,13 +11,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/rewardflow/rewardflow/internal/buildinfo"
 	"github.com/rewardflow/rewardflow/internal/suggest"
 )
 
@@ -65,19 +65,9 @@ func System() Env {
 		StderrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Lookup:         os.LookupEnv,
 		Environ:        os.Environ,
-		Version:        builtVersion(),
+		Version:        buildinfo.Version(),
 		Now:            time.Now,
 	}
-}
-
-// builtVersion is the version that Go stamped into the program: a tag, or what
-// names the commit; "devel" when it was built without either.
-func builtVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "devel"
-	}
-	return strings.Trim(info.Main.Version, "()")
 }
 
 // Program is one run of a command line.

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rewardflow/rewardflow/internal/buildinfo"
 )
 
 // versionDocument says what this program was built from.
@@ -26,7 +27,7 @@ func (p *Program) versionCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			v := versionDocument{
 				Version:  p.env.Version,
-				Commit:   builtCommit(),
+				Commit:   buildinfo.Commit(),
 				Go:       runtime.Version(),
 				Platform: runtime.GOOS + "/" + runtime.GOARCH,
 			}
@@ -40,19 +41,4 @@ func (p *Program) versionCommand() *cobra.Command {
 			})
 		},
 	}
-}
-
-// builtCommit returns the commit that the program was built from, or nothing
-// when it was built without its repository.
-func builtCommit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
-		}
-	}
-	return ""
 }
