@@ -6,10 +6,17 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
+
+	"github.com/rewardflow/rewardflow/internal/reward"
 )
+
+// rewardsPath begins the routes of one reward.
+const rewardsPath = "/api/v1/rewards/"
 
 // maxBody is how many bytes a request may bring, on every route.
 const maxBody = 1 << 20
@@ -106,10 +113,29 @@ func (e *edge) observe(c *gin.Context) {
 		slog.Duration("duration", e.now().Sub(start)),
 		slog.String("request_id", requestID(c)),
 	}
+	if id := rewardOf(c); id != 0 {
+		attrs = append(attrs, slog.Int64("reward_id", int64(id)))
+	}
 	if who := principalOf(c); who.Name != "" {
 		attrs = append(attrs, slog.String("principal", who.Name))
 	}
 	e.log.LogAttrs(c.Request.Context(), level, "request.answered", attrs...)
+}
+
+// rewardOf returns the reward that a request is about, by its path or by the
+// event that it brought; zero for every other request.
+func rewardOf(c *gin.Context) reward.ID {
+	if onWebhook(c) {
+		return takenOf(c).RewardID
+	}
+	if !strings.HasPrefix(c.FullPath(), rewardsPath) {
+		return 0
+	}
+	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
+	if err != nil || id < 0 {
+		return 0
+	}
+	return reward.ID(id)
 }
 
 // methodOf returns a method of HTTP; a caller may send any word in its place.

@@ -158,7 +158,7 @@ func TestAccessLogHoldsTheRouteAndNoPersonalData(t *testing.T) {
 	delete(line, "time")
 	require.Equal(t, map[string]any{
 		"level": "INFO", "msg": "request.answered", "method": "GET", "route": "/api/v1/rewards/:id", "status": 200.0,
-		"duration": 0.0, "request_id": "request-0815", "principal": "viewer",
+		"duration": 0.0, "request_id": "request-0815", "principal": "viewer", "reward_id": 2429153.0,
 	}, line)
 	require.NotContains(t, a.logs.String(), "jane@example.com")
 

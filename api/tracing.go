@@ -12,7 +12,7 @@ import (
 //
 // The ready-made middleware for gin records url.path, where the webhook's
 // secret stands, and the texts of errors. This one records the route's
-// template, and nothing that a caller wrote. Attribute names are those of
+// template and the reward's ID, and nothing else that a caller wrote. Attribute names are those of
 // https://opentelemetry.io/docs/specs/semconv/http/http-spans/.
 func newTracing(provider trace.TracerProvider, propagator propagation.TextMapPropagator) gin.HandlerFunc {
 	tracer := provider.Tracer("github.com/rewardflow/rewardflow/api")
@@ -31,6 +31,9 @@ func newTracing(provider trace.TracerProvider, propagator propagation.TextMapPro
 
 		c.Next()
 
+		if id := rewardOf(c); id != 0 {
+			span.SetAttributes(attribute.String("rewardflow.reward_id", id.String()))
+		}
 		status := c.Writer.Status()
 		span.SetAttributes(attribute.Int("http.response.status_code", status))
 		if status >= 500 {

@@ -61,6 +61,7 @@ type App struct {
 
 	telemetry  *telemetry.Telemetry
 	ledger     ledger.Ledger
+	money      *moneyMetrics
 	temporal   client.Client
 	dispatcher *intake.Dispatcher
 	intake     *intake.Intake

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/rewardflow/rewardflow/activities"
 	"github.com/rewardflow/rewardflow/internal/config"
 	"github.com/rewardflow/rewardflow/internal/firstpromoter"
@@ -92,13 +94,18 @@ func factsOf(c activities.Case, r reward.Reward, provider string) policy.Facts {
 
 // owedReader gives the activities FirstPromoter's API in their own words.
 type owedReader struct {
-	client *firstpromoter.Client
-	board  *board
+	client  *firstpromoter.Client
+	board   *board
+	tracer  trace.Tracer
+	metrics *moneyMetrics
 }
 
 // Owed reads a reward from FirstPromoter.
 func (o owedReader) Owed(ctx context.Context, promoterID int64, id reward.ID) (activities.Owed, error) {
+	ctx, done := called(ctx, o.tracer, "firstpromoter.read", id.String())
 	p, err := o.client.Payout(ctx, promoterID, id)
+	done(err)
+	o.metrics.called(callRead, err)
 	o.board.note(partFirstPromoter, err)
 	if err != nil {
 		return activities.Owed{}, err
@@ -110,7 +117,10 @@ func (o owedReader) Owed(ctx context.Context, promoterID int64, id reward.ID) (a
 
 // Complete tells FirstPromoter once that a reward is fulfilled.
 func (o owedReader) Complete(ctx context.Context, id reward.ID) error {
+	ctx, done := called(ctx, o.tracer, "firstpromoter.complete", id.String())
 	_, err := o.client.Complete(ctx, id)
+	done(err)
+	o.metrics.called(callComplete, err)
 	o.board.note(partFirstPromoter, err)
 	return err
 }

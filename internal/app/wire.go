@@ -53,6 +53,10 @@ func (a *App) build(ctx context.Context) error {
 		return fmt.Errorf("opening the ledger: %w", err)
 	}
 	a.cleanups.add("ledger", func(context.Context) error { return a.ledger.Close() })
+	if a.money, err = newMoneyMetrics(a.telemetry.Registerer()); err != nil {
+		return err
+	}
+	a.ledger = observedLedger{a.ledger, a.money}
 	a.armLedger()
 
 	if a.temporal, err = a.dial(); err != nil {
@@ -98,10 +102,7 @@ func (a *App) build(ctx context.Context) error {
 // while Temporal is down.
 func (a *App) dial() (client.Client, error) {
 	options := a.opts.Temporal
-	tracing, err := a.telemetry.TracingInterceptor()
-	if err != nil {
-		return nil, err
-	}
+	tracing := a.telemetry.TracingInterceptor()
 	options.Interceptors = append(slices.Clone(options.Interceptors), interceptor.ClientInterceptor(tracing))
 	if a.crash != nil {
 		options.Interceptors = append(options.Interceptors, &crashingWorker{at: a.crash})
@@ -142,7 +143,7 @@ func (a *App) buildAPI(
 	}
 	starter := intake.NewStarter(a.armStarter(), cfg.Temporal.TaskQueue, a.eager(ctx), channels.wanting, followers...)
 	self := owner()
-	a.dispatcher = intake.NewDispatcher(intake.DispatcherConfig{Owner: self}, a.ledger, starter, a.log)
+	a.dispatcher = intake.NewDispatcher(intake.DispatcherConfig{Owner: self, Tracer: a.telemetry.Tracer(intakeScope)}, a.ledger, starter, a.log)
 	a.replayer = intake.NewReplayer(self, a.ledger, starter, intake.NewRuns(a.temporal, a.opts.Temporal.DataConverter), a.log)
 	a.unstored = intake.NewUnstored(a.ledger, a.log)
 	if len(channels.wanting(notify.DailySummary)) > 0 {
@@ -215,7 +216,7 @@ func (a *App) buildIntake(cfg *config.Config) error {
 	a.cleanups.add("spool", func(context.Context) error { return kept.Close() })
 	a.intake, err = intake.New(a.ledger, intake.Config{
 		CloseByAnswerAfter: cfg.FirstPromoter.CloseByAnswerAfter, Wake: a.dispatcher.Wake, Spool: kept,
-		Registerer: a.telemetry.Registerer(), Logger: a.log,
+		Registerer: a.telemetry.Registerer(), Logger: a.log, Tracer: a.telemetry.Tracer(intakeScope),
 	})
 	return err
 }
@@ -225,6 +226,7 @@ func (a *App) buildWorker(
 	write func(eventType, eventID string, body []byte) (notify.Message, error), slack *slackapproval.Client,
 ) error {
 	a.firstPromoter = firstpromoter.NewClient(fpConfig(cfg))
+	tracer := a.telemetry.Tracer(moneyScope)
 	rewards, err := activities.New(activities.Config{
 		Account:          cfg.FirstPromoter.Account,
 		Caps:             caps(cfg),
@@ -234,9 +236,9 @@ func (a *App) buildWorker(
 		},
 	}, activities.Deps{
 		Ledger:        a.ledger,
-		FirstPromoter: a.armCloser(owedReader{a.firstPromoter, a.board}),
+		FirstPromoter: a.armCloser(owedReader{a.firstPromoter, a.board, tracer, a.money}),
 		Judge:         judge{routes: cfg.Routes, policy: a.policy},
-		Providers:     a.armProviders(providers),
+		Providers:     observed(a.armProviders(providers), tracer, a.money),
 	})
 	if err != nil {
 		return err

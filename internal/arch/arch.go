@@ -101,7 +101,7 @@ func Rules() []Rule {
 			Why: "wiring is for programs",
 		},
 		{
-			Part: "cmd/rewardflow", FarAway: true, Never: []string{"internal/firstpromoter/simulator", "internal/payout/sandbox", "internal/demo", "internal/openid/openidtest"},
+			Part: "cmd/rewardflow", FarAway: true, Never: []string{"internal/firstpromoter/simulator", "internal/payout/sandbox", "internal/demo", "internal/openid/openidtest", "internal/telemetry/otlpdouble"},
 			Why: "a double is for tests and the demo",
 		},
 	}

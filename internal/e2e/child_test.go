@@ -41,6 +41,8 @@ type spec struct {
 	DrainFor time.Duration
 	// Debug makes it log everything.
 	Debug bool
+	// JSONLog makes it log JSON.
+	JSONLog bool
 	// MaxFile is how long a file may grow, in bytes; zero means no limit.
 	MaxFile uint64
 }
@@ -88,7 +90,11 @@ func (s spec) serve(ctx context.Context) error {
 	if s.Debug {
 		level = slog.LevelDebug
 	}
-	logger := telemetry.NewLogger(os.Stderr, telemetry.FormatText, level)
+	format := telemetry.FormatText
+	if s.JSONLog {
+		format = telemetry.FormatJSON
+	}
+	logger := telemetry.NewLogger(os.Stderr, format, level)
 	if s.Temporal != "" {
 		return s.run(ctx, cfg, logger, s.Temporal, "")
 	}

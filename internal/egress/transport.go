@@ -20,6 +20,13 @@ type transport struct{ base *http.Transport }
 // proof that nothing was sent. The type of the error is no such proof: TLS
 // records and alerts can be broken long after the handshake, too.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, span := startSpan(req)
+	resp, err := t.roundTrip(req.WithContext(ctx))
+	endSpan(span, resp, err)
+	return resp, err
+}
+
+func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 	var connected atomic.Bool
 	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },

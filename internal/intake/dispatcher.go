@@ -6,6 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
@@ -39,6 +42,8 @@ type DispatcherConfig struct {
 	// SweepEvery is how often what the ledger holds as unfinished is started
 	// again; 2 minutes by default.
 	SweepEvery time.Duration
+	// Tracer makes the span of each start; nil makes none.
+	Tracer trace.Tracer
 }
 
 func (c DispatcherConfig) withDefaults() DispatcherConfig {
@@ -59,6 +64,9 @@ func (c DispatcherConfig) withDefaults() DispatcherConfig {
 	}
 	if c.SweepEvery <= 0 {
 		c.SweepEvery = 2 * time.Minute
+	}
+	if c.Tracer == nil {
+		c.Tracer = noop.Tracer{}
 	}
 	return c
 }
@@ -147,7 +155,7 @@ func (d *Dispatcher) batch(ctx context.Context) (leased int, failed bool) {
 		started = make([]ledger.Dispatched, 0, len(rows))
 	)
 	d.each(ctx, len(rows), func(ctx context.Context, i int) {
-		sent, err := d.starter.Start(ctx, rows[i])
+		sent, err := d.startTraced(ctx, rows[i])
 		if err != nil {
 			d.postpone(ctx, rows[i], err)
 			return

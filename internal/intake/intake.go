@@ -16,6 +16,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/firstpromoter"
@@ -42,6 +44,7 @@ type Intake struct {
 	ours    *recent
 	metrics *metrics
 	log     *slog.Logger
+	tracer  trace.Tracer
 
 	spool Spool // Nil without one.
 	// detour says that the inbox was seen to fail, and that events go to the
@@ -64,6 +67,8 @@ type Config struct {
 	// Registerer gets intake's metrics.
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
+	// Tracer makes the span of each commit; nil makes none.
+	Tracer trace.Tracer
 }
 
 // New returns an Intake.
@@ -75,9 +80,12 @@ func New(box inbox, cfg Config) (*Intake, error) {
 	if cfg.Wake == nil {
 		cfg.Wake = func() {}
 	}
+	if cfg.Tracer == nil {
+		cfg.Tracer = noop.Tracer{}
+	}
 	in := &Intake{
 		inbox: box, closeByAnswerAfter: cfg.CloseByAnswerAfter, wake: cfg.Wake, ours: newRecent(maxRecent),
-		metrics: counters, log: cfg.Logger, spool: cfg.Spool, foldNow: make(chan struct{}, 1),
+		metrics: counters, log: cfg.Logger, spool: cfg.Spool, foldNow: make(chan struct{}, 1), tracer: cfg.Tracer,
 	}
 	return in, in.registerSpool(cfg.Registerer)
 }
@@ -102,6 +110,7 @@ func (in *Intake) Accept(ctx context.Context, body []byte) (ledger.Taken, error)
 		taken.RewardID = ev.Reward.Reward.ID
 		taken.WorkflowID = workflows.FulfilmentID(taken.RewardID)
 	}
+	ctx, committed := in.startCommit(ctx, ev, taken.RewardID)
 	receipt, spooled, err := in.commit(ctx, ledger.Event{
 		Type:        ev.Type,
 		Dedupe:      ev.Dedupe(),
@@ -113,6 +122,7 @@ func (in *Intake) Accept(ctx context.Context, body []byte) (ledger.Taken, error)
 		Dispatch:    ev.Known,
 		Delivery:    deliveryName(),
 	})
+	committed(receipt.Duplicate, spooled, err)
 	if err != nil {
 		return in.notStored(ctx, taken, err)
 	}

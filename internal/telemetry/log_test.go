@@ -8,7 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rewardflow/rewardflow/internal/reward"
 	"github.com/rewardflow/rewardflow/internal/telemetry"
+	"github.com/rewardflow/rewardflow/workflows"
 )
 
 const hidden = "hunter2-must-not-be-seen"
@@ -66,6 +68,40 @@ func TestNewLoggerAddsTheIDsOfTheTrace(t *testing.T) {
 	require.Equal(t, span.SpanContext().TraceID().String(), entry["trace_id"])
 	require.Equal(t, span.SpanContext().SpanID().String(), entry["span_id"])
 	require.Equal(t, "intake", entry["component"])
+}
+
+func TestNewLoggerNamesTheRewardAndItsWorkflow(t *testing.T) {
+	t.Parallel()
+
+	id := workflows.FulfilmentID(2429153)
+	for name, test := range map[string]struct {
+		log  func(l *slog.Logger)
+		want map[string]any
+	}{
+		"AReward":       {func(l *slog.Logger) { l.Info("x", "reward_id", 2429153) }, map[string]any{"reward_id": 2429153., "workflow_id": id}},
+		"ARewardBefore": {func(l *slog.Logger) { l.With("reward_id", reward.ID(2429153)).Info("x") }, map[string]any{"reward_id": 2429153., "workflow_id": id}},
+		"TheSDKs":       {func(l *slog.Logger) { l.Info("x", "WorkflowID", id, "RunID", "r") }, map[string]any{"reward_id": 2429153., "workflow_id": id, "run_id": "r"}},
+		"TheSDKsBefore": {func(l *slog.Logger) { l.With("WorkflowID", id).Info("x") }, map[string]any{"reward_id": 2429153., "workflow_id": id}},
+		"Both":          {func(l *slog.Logger) { l.Info("x", "WorkflowID", id, "reward_id", 2429153) }, map[string]any{"reward_id": 2429153., "workflow_id": id}},
+		"AnotherOne":    {func(l *slog.Logger) { l.Info("x", "WorkflowID", "notification-lead_signup-5") }, map[string]any{"workflow_id": "notification-lead_signup-5"}},
+		"NoNumber":      {func(l *slog.Logger) { l.Info("x", "workflow_id", "fulfilment-x") }, map[string]any{"workflow_id": "fulfilment-x"}},
+		"Neither":       {func(l *slog.Logger) { l.Info("x", "n", 1) }, map[string]any{"n": 1.}},
+		"OwnTrace":      {func(l *slog.Logger) { l.Info("x", "trace_id", "t") }, map[string]any{"trace_id": "t"}},
+		"InAGroup":      {func(l *slog.Logger) { l.WithGroup("g").Info("x", "reward_id", 1) }, map[string]any{"g": map[string]any{"reward_id": 1.}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			var out bytes.Buffer
+			test.log(telemetry.NewLogger(&out, telemetry.FormatJSON, nil))
+			var entry map[string]any
+			require.NoError(t, json.Unmarshal(out.Bytes(), &entry))
+			for _, key := range []string{"time", "level", "msg"} {
+				delete(entry, key)
+			}
+			require.Equal(t, test.want, entry)
+		})
+	}
 }
 
 func TestNewLoggerLeavesOutWhatIsBelowItsLevel(t *testing.T) {

@@ -154,14 +154,6 @@ func TestContinueLeavesOutWhatItCannotRead(t *testing.T) {
 	}
 }
 
-func TestTracingInterceptorIsMade(t *testing.T) {
-	t.Parallel()
-
-	tracing, err := setup(t, telemetry.Config{}).TracingInterceptor()
-	require.NoError(t, err)
-	require.NotNil(t, tracing)
-}
-
 func setup(t *testing.T, c telemetry.Config) *telemetry.Telemetry {
 	t.Helper()
 	tel, err := telemetry.New(t.Context(), c)

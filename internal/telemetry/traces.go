@@ -12,7 +12,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
-	temporalotel "go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/interceptor"
 )
 
@@ -21,13 +20,15 @@ import (
 func newTracers(ctx context.Context, c Config, about *resource.Resource) (*sdktrace.TracerProvider, error) {
 	if !wantsTraces(c.Lookup) {
 		// A caller's decision to sample is passed on all the same.
-		return sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample()))), nil
+		return sdktrace.NewTracerProvider(
+			sdktrace.WithIDGenerator(ids{}), sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample()))), nil
 	}
 	exporter, err := autoexport.NewSpanExporter(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return sdktrace.NewTracerProvider(
+		sdktrace.WithIDGenerator(ids{}),
 		sdktrace.WithResource(about),
 		sdktrace.WithBatcher(&loggedExporter{SpanExporter: exporter, logger: c.Logger}),
 	), nil
@@ -85,18 +86,11 @@ func (e *loggedExporter) mayComplain(now time.Time) bool {
 }
 
 // TracingInterceptor returns what client.Options.Interceptors wants: it carries
-// the trace context from the start of a workflow to its activities. Spans are
-// made by the interceptor alone, never in workflow code.
-func (t *Telemetry) TracingInterceptor() (interceptor.Interceptor, error) {
-	return temporalotel.NewTracingInterceptor(temporalotel.TracerOptions{
-		Tracer:            t.Tracer(temporalScope),
-		TextMapPropagator: t.Propagator(),
-		DisableBaggage:    true,
-		// The status query is asked at every view of a reward.
-		DisableQueryTracing: true,
-		// A header that cannot be read must not fail a workflow task.
-		AllowInvalidParentSpans: true,
-	})
+// the trace context from the start of a workflow to its activities, and makes
+// their spans. Workflow code makes none.
+func (t *Telemetry) TracingInterceptor() interceptor.Interceptor {
+	tracer := t.Tracer(temporalScope)
+	return tracingInterceptor{interceptor.NewTracingInterceptor(temporalTracer{tracer: tracer}), tracer}
 }
 
 const traceparent = "traceparent"
@@ -125,7 +119,7 @@ func traceIDs(ctx context.Context) []slog.Attr {
 		return nil
 	}
 	return []slog.Attr{
-		slog.String("trace_id", span.TraceID().String()),
-		slog.String("span_id", span.SpanID().String()),
+		slog.String(keyTraceID, span.TraceID().String()),
+		slog.String(keySpanID, span.SpanID().String()),
 	}
 }
