@@ -37,6 +37,7 @@ type Config struct {
 	Brake         Brake          `yaml:"brake"`
 	Operators     []Operator     `yaml:"operators"`
 	Auth          Auth           `yaml:"auth"`
+	Encryption    Encryption     `yaml:"encryption"`
 	Notifications []Notification `yaml:"notifications"`
 	// Templates is a directory with messages in the operator's own words; empty
 	// for none.
@@ -355,6 +356,7 @@ func Default() *Config {
 			SessionLifetime: 12 * time.Hour,
 			OIDC:            AuthOIDC{Scopes: []string{"openid", "email", "profile"}, NameClaim: "email", GroupsClaim: "groups"},
 		},
+		Encryption:       Encryption{CodecServer: CodecServer{Listen: "127.0.0.1:8234"}},
 		DailySummaryHour: 7,
 		Slack:            Slack{BaseURL: "https://slack.com/api"},
 	}

@@ -78,6 +78,7 @@ func TestExampleLoads(t *testing.T) {
 		"STRIPE_API_KEY": "rk_test_1", "PAYPAL_CLIENT_ID": "id", "PAYPAL_CLIENT_SECRET": "hush",
 		"TREMENDOUS_API_KEY": "TEST_1",
 		"SMTP_PASSWORD":      "hush", "OIDC_CLIENT_SECRET": "hush",
+		"ENCRYPTION_KEY": strings.Repeat("Ab1-", 10) + "Ab0", "OLD_ENCRYPTION_KEY": strings.Repeat("Cd2_", 10) + "Cd0",
 	}
 	cfg, err := config.Load(examplePath, env.lookup, env.environ()...)
 	require.NoError(t, err)

@@ -57,6 +57,7 @@ func (c *Config) Summary() []Setting {
 		Setting{"brake.max_per_campaign_per_day", c.Brake.MaxPerCampaignPerDay.words()},
 		Setting{"operators", counted(len(c.Operators), "operator")},
 		Setting{"auth", c.Auth.words()},
+		Setting{"encryption", c.Encryption.words()},
 	)
 	for i, n := range c.Notifications {
 		s = append(s, Setting{itemKey("notifications", i), n.Channel.Type + ": " + strings.Join(n.Events, ", ")})

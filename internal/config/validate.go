@@ -29,6 +29,7 @@ func (c *Config) complete(d *decoder) {
 	if u, err := url.Parse(c.Auth.OIDC.Issuer); c.Auth.OIDC.Name == "" && err == nil {
 		c.Auth.OIDC.Name = u.Hostname()
 	}
+	c.completeEncryption(d)
 	for name, p := range c.Providers {
 		key := childKey("providers", name)
 		c.Providers[name] = p.complete(func(field string) bool { return d.given(childKey(key, field)) })
@@ -59,6 +60,7 @@ func (c *Config) validate(d *decoder) {
 	c.validateOperators(d)
 	c.validateAuth(d)
 	c.validateOIDC(d)
+	c.validateEncryption(d)
 	c.validateNotifications(d)
 	c.validateSlack(d)
 	c.warn()
