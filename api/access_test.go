@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,7 +27,9 @@ func operator(name string, roles ...string) api.Operator {
 	return api.Operator{Name: name, TokenSHA256: sha256.Sum256([]byte(token(name))), Roles: roles}
 }
 
-func token(name string) string { return "rf_" + name + "_0123456789abcdef0123456789abcdef" }
+func token(name string) string {
+	return "rf_" + (name + "_0123456789abcdef0123456789abcdef0123456789abcdef")[:43]
+}
 
 // surface is the route table as it is meant to be: who may use what.
 func surface() map[string][]string {
@@ -93,7 +96,10 @@ func TestRouteAdmitsItsRolesAndNobodyElse(t *testing.T) {
 		"POST /api/v1/events/:id/replay":    `{}`,
 		"POST /api/v1/events/replay":        `{"from":"2026-11-23T00:00:00Z","to":"2026-11-24T00:00:00Z"}`,
 	}
+	client := 0
 	for row, roles := range surface() {
+		client++ // Wrong tokens are counted by address.
+		fromAnother := func(r *http.Request) { r.RemoteAddr = fmt.Sprintf("203.0.113.%d:4711", client) }
 		method, path, _ := strings.Cut(row, " ")
 		target := strings.Replace(path, ":id", "2429153", 1)
 		if roles == nil {
@@ -122,7 +128,7 @@ func TestRouteAdmitsItsRolesAndNobodyElse(t *testing.T) {
 			"no scheme":          header("Authorization", token("admin")),
 			"a token in a query": func(r *http.Request) { r.URL.RawQuery = "access_token=" + token("admin") },
 		} {
-			rec := a.do(t, method, target, bodies[row], edit)
+			rec := a.do(t, method, target, bodies[row], fromAnother, edit)
 			require.Equal(t, http.StatusUnauthorized, rec.Code, "%s with %s", row, name)
 			p := decode[problem](t, rec)
 			require.Equal(t, "unauthenticated", p.Code)
@@ -245,4 +251,23 @@ func TestCrossOriginRequestIsRefused(t *testing.T) {
 	}
 	require.Equal(t, 5, a.counter(t, "rewardflow_http_requests_total",
 		map[string]string{"route": "/api/v1/rewards/:id/decision", "code": "403"}), "refused requests are counted too")
+}
+
+// Wrong tokens are answered 429 after a while, with when to come back; a token
+// that rewardflow made still comes in from the same address, so that nobody is
+// kept out by a neighbour.
+func TestWrongTokensAreSlowedDown(t *testing.T) {
+	t.Parallel()
+
+	a := newAPITest(t, withOperators)
+	for range 30 {
+		require.Equal(t, http.StatusUnauthorized, a.do(t, http.MethodGet, "/api/v1/rewards", "", bearer("guess")).Code)
+	}
+	rec := a.do(t, http.MethodGet, "/api/v1/rewards", "", bearer("guess"))
+	require.Equal(t, http.StatusTooManyRequests, rec.Code)
+	require.Equal(t, "too_many_failed_logins", decode[problem](t, rec).Code)
+	require.NotEmpty(t, rec.Header().Get("Retry-After"))
+	require.Equal(t, http.StatusOK, a.do(t, http.MethodGet, "/api/v1/rewards", "", bearer(token("viewer"))).Code)
+	require.Equal(t, http.StatusUnauthorized, a.do(t, http.MethodGet, "/api/v1/rewards", "", bearer("guess"),
+		func(r *http.Request) { r.RemoteAddr = "203.0.113.99:1" }).Code)
 }

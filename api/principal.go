@@ -54,7 +54,12 @@ func principalOf(c *gin.Context) principal {
 // refused turns the answer to a sender who is not known into a problem.
 func refused(err error) error {
 	if r, ok := errors.AsType[*identity.Refusal](err); ok {
-		return newProblem(http.StatusUnauthorized, r.Code, r.Message)
+		p := newProblem(http.StatusUnauthorized, r.Code, r.Message)
+		if r.Code == identity.CodeTooMany {
+			p = newProblem(http.StatusTooManyRequests, r.Code, r.Message)
+			p.retryAfter = r.RetryAfter
+		}
+		return p
 	}
 	return err
 }

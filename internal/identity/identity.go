@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 )
 
@@ -126,6 +127,9 @@ type Config struct {
 	Proxy Proxy
 	// OpenID signs people in; the zero value signs in nobody.
 	OpenID OpenID
+	// AccessTokens takes the provider's access tokens as bearer tokens, beside
+	// those of operators; nil takes none. It needs OpenID.
+	AccessTokens AccessTokens
 	// SessionLifetime is how long a session lasts at most; zero means 12 hours.
 	SessionLifetime time.Duration
 	// Logger hears who signed in and out; nil discards it.
@@ -142,6 +146,8 @@ type Authenticator struct {
 	cfg      Config
 	sessions Sessions
 	failures *limiter
+	// refusals counts wrong bearer tokens.
+	refusals *limiter
 	// openID is the fingerprint of how people sign in by OpenID Connect.
 	openID string
 }
@@ -159,7 +165,8 @@ func New(cfg Config, sessions Sessions) *Authenticator {
 		cfg.Now = time.Now
 	}
 	return &Authenticator{
-		cfg: cfg, sessions: sessions, failures: newLimiter(cfg.Now), openID: cfg.OpenID.fingerprint(cfg.Operators),
+		cfg: cfg, sessions: sessions, failures: newLimiter(cfg.Now, failuresAtOnce, failureEvery),
+		refusals: newLimiter(cfg.Now, refusalsAtOnce, refusalEvery), openID: cfg.OpenID.fingerprint(cfg.Operators),
 	}
 }
 
@@ -175,14 +182,8 @@ func (a *Authenticator) TakesTokens() bool { return len(a.cfg.Operators) > 0 }
 // Identify returns who sent a request. An error is a *Refusal, or says that the
 // sessions could not be read.
 func (a *Authenticator) Identify(r *http.Request) (Principal, error) {
-	if len(a.cfg.Operators) > 0 {
-		if token, ok := bearer(r.Header.Get("Authorization")); ok {
-			operator, found := a.operatorWith(token)
-			if !found {
-				return Principal{}, unauthenticated("the token is not that of an operator")
-			}
-			return Principal{Name: operator.Name, Verified: true, Roles: operator.Roles, Method: ByToken}, nil
-		}
+	if token, ok := bearer(r.Header.Get("Authorization")); ok && (a.TakesTokens() || a.cfg.AccessTokens != nil) {
+		return a.byToken(r, token)
 	}
 	if who, ok, err := a.signedIn(r); ok || err != nil {
 		return who, err
@@ -194,6 +195,50 @@ func (a *Authenticator) Identify(r *http.Request) (Principal, error) {
 		return identifyLocal(r)
 	}
 	return Principal{}, unauthenticated("the request brings no token: send it as Authorization: Bearer TOKEN")
+}
+
+// byToken returns who holds a bearer token. Of a client that sent many wrong ones
+// only those are looked at that nobody can guess: so a password that somebody took
+// for a token cannot be tried out, and a program with an old token does not keep
+// out everybody who comes through the same proxy.
+func (a *Authenticator) byToken(r *http.Request, token string) (Principal, error) {
+	client := a.cfg.Proxy.clientOf(r)
+	wait := a.refusals.wait(client)
+	if wait == 0 || unguessable(token) {
+		if operator, found := a.operatorWith(token); found {
+			return Principal{Name: operator.Name, Verified: true, Roles: operator.Roles, Method: ByToken}, nil
+		}
+	}
+	message := "the token is not that of an operator"
+	if wait == 0 && a.cfg.AccessTokens != nil {
+		person, err := a.cfg.AccessTokens.Person(r.Context(), token)
+		if err == nil {
+			return a.personWith(person)
+		}
+		if !fault.Is(err, fault.Denied) {
+			return Principal{}, err
+		}
+		message = fault.Message(err)
+	}
+	a.refusals.failed(client)
+	if wait > 0 {
+		return Principal{}, &Refusal{Code: CodeTooMany, RetryAfter: wait, Message: "too many wrong tokens came from your address: wait a moment, then send the right one"}
+	}
+	return Principal{}, unauthenticated(message)
+}
+
+// personWith returns the principal of a person whom the provider vouches for.
+func (a *Authenticator) personWith(person Person) (Principal, error) {
+	name, err := a.personNamed(person.Name)
+	if err != nil {
+		return Principal{}, unauthenticated(err.Error())
+	}
+	return Principal{Name: name, Verified: true, Roles: rolesOfGroups(a.cfg.OpenID.Groups, person.Groups), Method: ByToken}, nil
+}
+
+// unguessable reports whether a token looks like one that NewToken made.
+func unguessable(token string) bool {
+	return strings.HasPrefix(token, TokenPrefix) && len(token) == len(TokenPrefix)+43
 }
 
 func unauthenticated(message string) *Refusal {

@@ -7,6 +7,13 @@ import (
 	"golang.org/x/time/rate"
 )
 
+// How many wrong bearer tokens a client may send: a program that is told 401 stops,
+// or goes on for ever.
+const (
+	refusalsAtOnce = 30
+	refusalEvery   = 2 * time.Second
+)
+
 // How many logins may fail. A token cannot be guessed, but a short password
 // that somebody took for one could be, and a log full of failures hides others.
 const (
@@ -15,17 +22,19 @@ const (
 	rememberedClients = 4096
 )
 
-// limiter counts failed logins for each client. There is no limit for all
+// limiter counts failures for each client. There is no limit for all
 // clients together: one of them could use it to keep everybody out.
 type limiter struct {
-	now func() time.Time
+	now    func() time.Time
+	atOnce int
+	every  time.Duration
 
 	mu      sync.Mutex
 	clients map[string]*rate.Limiter
 }
 
-func newLimiter(now func() time.Time) *limiter {
-	return &limiter{now: now, clients: map[string]*rate.Limiter{}}
+func newLimiter(now func() time.Time, atOnce int, every time.Duration) *limiter {
+	return &limiter{now: now, atOnce: atOnce, every: every, clients: map[string]*rate.Limiter{}}
 }
 
 // wait returns how long a client must wait before its next try; zero when it
@@ -38,7 +47,7 @@ func (l *limiter) wait(client string) time.Duration {
 		return 0
 	}
 	if have := known.TokensAt(l.now()); have < 1 {
-		return time.Duration((1 - have) * float64(failureEvery))
+		return time.Duration((1 - have) * float64(l.every))
 	}
 	return 0
 }
@@ -51,7 +60,7 @@ func (l *limiter) failed(client string) {
 	known, ok := l.clients[client]
 	if !ok {
 		l.forget(now)
-		known = rate.NewLimiter(rate.Every(failureEvery), failuresAtOnce)
+		known = rate.NewLimiter(rate.Every(l.every), l.atOnce)
 		l.clients[client] = known
 	}
 	known.AllowN(now, 1)
@@ -63,7 +72,7 @@ func (l *limiter) forget(now time.Time) {
 		return
 	}
 	for client, known := range l.clients {
-		if known.TokensAt(now) >= failuresAtOnce {
+		if known.TokensAt(now) >= float64(l.atOnce) {
 			delete(l.clients, client)
 		}
 	}

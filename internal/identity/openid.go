@@ -38,6 +38,14 @@ type OpenID struct {
 	Groups map[string][]string
 }
 
+// AccessTokens reads access tokens that a provider of OpenID Connect gave to
+// another program, which passes them on. Its errors are faults whose messages may
+// be shown.
+type AccessTokens interface {
+	// Person says whose token it is: fault.Unavailable where another try may help.
+	Person(ctx context.Context, token string) (Person, error)
+}
+
 func (o OpenID) on() bool { return o.Provider != nil }
 
 // OpenIDProvider is the side that signs people in. Its errors are faults whose
