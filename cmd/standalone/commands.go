@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
@@ -85,10 +87,15 @@ func serve(ctx context.Context, f flags) error {
 	for _, warning := range cfg.Warnings() {
 		logger.WarnContext(ctx, "config.warning", "warning", warning)
 	}
-	return f.withEngine(ctx, cfg.DataDir, logger, func(ctx context.Context, e *engine.Engine) error {
+	codec, endpoint, err := listenCodec(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	return f.withEngine(ctx, cfg.DataDir, endpoint, logger, func(ctx context.Context, e *engine.Engine) error {
 		process, err := app.New(ctx, app.Options{
 			Config: cfg, API: true, Worker: true,
 			Temporal:      client.Options{HostPort: e.Address(), Namespace: e.Namespace()},
+			CodecListener: codec, CodecOrigin: valueOr(cfg.Encryption.CodecServer.UIOrigin, e.UIURL()),
 			TemporalUIURL: e.UIURL(), Version: buildinfo.Version(), Logger: logger, Lookup: os.LookupEnv, Started: printLogin,
 		})
 		if err != nil {
@@ -97,6 +104,23 @@ func serve(ctx context.Context, f flags) error {
 		logger.InfoContext(ctx, "standalone.starting", "listen", cfg.Listen, "temporal", e.Address(), "temporal_ui", e.UIURL(), "data_dir", cfg.DataDir)
 		return process.Run(ctx)
 	})
+}
+
+// listenCodec opens where the codec server will answer: the Temporal UI has to
+// know that before anything else runs. Without keys there is none.
+func listenCodec(ctx context.Context, cfg *config.Config) (net.Listener, string, error) {
+	if !cfg.Encryption.On() {
+		return nil, "", nil
+	}
+	listener, err := app.ListenCodec(ctx, cfg.Encryption.CodecServer.Listen)
+	if err != nil {
+		return nil, "", err
+	}
+	address := listener.Addr().String()
+	if addr, ok := listener.Addr().(*net.TCPAddr); ok && addr.IP.IsUnspecified() {
+		address = net.JoinHostPort("127.0.0.1", strconv.Itoa(addr.Port))
+	}
+	return listener, "http://" + address, nil
 }
 
 // printLogin tells whoever started the process how to open the console. The
@@ -127,7 +151,7 @@ func runDemo(ctx context.Context, f flags, o demo.Options) error {
 	}
 	defer file.Close()
 	o.Logger = telemetry.NewLogger(file, "text", slog.LevelInfo)
-	return f.withEngine(ctx, o.DataDir, o.Logger, func(ctx context.Context, e *engine.Engine) error {
+	return f.withEngine(ctx, o.DataDir, "", o.Logger, func(ctx context.Context, e *engine.Engine) error {
 		o.Temporal = client.Options{HostPort: e.Address(), Namespace: e.Namespace()}
 		o.TemporalUIURL = e.UIURL()
 		return demo.Run(ctx, o)
@@ -136,9 +160,13 @@ func runDemo(ctx context.Context, f flags, o demo.Options) error {
 
 // withEngine runs a program beside an embedded Temporal server, and stops the
 // program when the server gives up.
-func (f flags) withEngine(ctx context.Context, dataDir string, logger *slog.Logger, program func(context.Context, *engine.Engine) error) (err error) {
+// codecEndpoint is where its web UI has payloads decrypted; empty for nowhere.
+func (f flags) withEngine(
+	ctx context.Context, dataDir, codecEndpoint string, logger *slog.Logger, program func(context.Context, *engine.Engine) error,
+) (err error) {
 	e, err := engine.Start(ctx, engine.Options{
 		Dir: filepath.Join(dataDir, "temporal"), GRPCPort: f.temporalPort, UIPort: f.uiPort, MetricsPort: engine.NoPort,
+		CodecEndpoint:    codecEndpoint,
 		SearchAttributes: workflows.SearchAttributes(), Logger: logger,
 	})
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/config"
 	"github.com/rewardflow/rewardflow/internal/crashpoint"
 	"github.com/rewardflow/rewardflow/internal/desk"
+	"github.com/rewardflow/rewardflow/internal/encryption"
 	"github.com/rewardflow/rewardflow/internal/firstpromoter"
 	"github.com/rewardflow/rewardflow/internal/intake"
 	"github.com/rewardflow/rewardflow/internal/ledger"
@@ -41,8 +42,13 @@ type Options struct {
 	Temporal client.Options
 	// TemporalUIURL is where people open the Temporal UI; empty gives no links.
 	TemporalUIURL string
-	Version       string
-	Logger        *slog.Logger
+	// CodecListener is where the pages of CodecOrigin have what is encrypted
+	// decrypted; nil serves no codec. The process closes it.
+	CodecListener net.Listener
+	// CodecOrigin is the Temporal UI's.
+	CodecOrigin string
+	Version     string
+	Logger      *slog.Logger
 	// Started is called once the process answers; nil calls nothing.
 	Started func(ctx context.Context, a *App)
 	// Lookup reads the environment, for telemetry; nil reads nothing.
@@ -113,8 +119,19 @@ func New(ctx context.Context, opts Options) (*App, error) {
 		log:      opts.Logger,
 		cleanups: &cleanups{log: opts.Logger},
 		board:    newBoard(time.Now),
-		failed:   make(chan error, 2),
+		failed:   make(chan error, 3),
 	}
+	if opts.CodecListener != nil {
+		a.cleanups.add("codec listener", func(context.Context) error {
+			_ = opts.CodecListener.Close() // Its server has closed it, unless that never began.
+			return nil
+		})
+	}
+	ring, err := opts.Config.Encryption.Ring()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("setting up encryption: %w", err), a.cleanups.run(context.WithoutCancel(ctx)))
+	}
+	a.opts.Temporal = encryption.Apply(opts.Temporal, ring)
 	if err := a.build(ctx); err != nil {
 		return nil, errors.Join(err, a.cleanups.run(context.WithoutCancel(ctx)))
 	}
@@ -129,6 +146,9 @@ func (a *App) Start(ctx context.Context) error {
 		// Before the server, and so stopped after it: its last events are folded.
 		a.background("spool", a.intake.FoldSpool)
 		if err := a.serve(ctx); err != nil {
+			return errors.Join(err, a.Stop(ctx))
+		}
+		if err := a.serveCodec(); err != nil {
 			return errors.Join(err, a.Stop(ctx))
 		}
 		a.background("dispatcher", a.dispatcher.Run)

@@ -79,6 +79,11 @@ func Rules() []Rule {
 		},
 		{Part: "internal/identity", Ours: []string{"internal/fault", "internal/ledger"}, Why: "who somebody is has nothing to do with what is paid"},
 		{Part: "internal/openid", Ours: []string{"internal/fault", "internal/egress", "internal/identity"}, Why: "it asks who somebody is, and decides nothing"},
+		{Part: "internal/encryption", Ours: []string{}, Why: "what turns content into ciphers knows nothing of what it means"},
+		{
+			Part: "internal/codecserver", Ours: []string{"internal/encryption", "internal/fault", "internal/identity"},
+			Why: "it shows what Temporal holds to who may see it, and reaches nothing else",
+		},
 		{
 			Part: "...", Never: []string{"github.com/coreos/go-oidc/...", "golang.org/x/oauth2/..."}, Except: []string{"internal/openid"},
 			Why: "tokens of a provider stay in the adapter that asks for them",

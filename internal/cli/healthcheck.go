@@ -28,6 +28,7 @@ func (p *Program) healthcheckCommand() *cobra.Command {
 	var (
 		source configSource
 		worker bool
+		codec  bool
 	)
 	c := &cobra.Command{
 		Use:   "healthcheck",
@@ -37,11 +38,14 @@ check that has no shell and no curl. It reads the same configuration as the
 process. The exit code is 0 when it is ready, and 1 when it is not.
 
 Without a flag it asks /readyz at the configured address of the API. With
---worker it asks Temporal whether a worker of this host takes tasks.`,
+--worker it asks Temporal whether a worker of this host takes tasks, and with
+--codec-server /readyz at the address of the codec server.`,
 		Args: noArguments,
 	}
 	source.flags(c, p)
 	c.Flags().BoolVar(&worker, "worker", false, "look for the worker of this host, which listens nowhere")
+	c.Flags().BoolVar(&codec, "codec-server", false, "ask the codec server of this machine or container")
+	c.MarkFlagsMutuallyExclusive("worker", "codec-server")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := p.load(source)
 		if err != nil {
@@ -52,16 +56,19 @@ Without a flag it asks /readyz at the configured address of the API. With
 		if worker {
 			return p.workerHealth(ctx, cfg)
 		}
-		return apiHealth(ctx, cfg.Listen)
+		if codec {
+			return readyHealth(ctx, "codec server", cfg.Encryption.CodecServer.Listen)
+		}
+		return readyHealth(ctx, "API", cfg.Listen)
 	}
 	return c
 }
 
-// apiHealth asks a process of the API on this machine.
-func apiHealth(ctx context.Context, listen string) error {
+// readyHealth asks a process on this machine that serves HTTP.
+func readyHealth(ctx context.Context, what, listen string) error {
 	address := reachable(listen)
 	unready := func(format string, args ...any) error {
-		return &failure{code: exitFailure, message: fmt.Sprintf("the API at %s ", address) + fmt.Sprintf(format, args...), next: "look into its log"}
+		return &failure{code: exitFailure, message: fmt.Sprintf("the %s at %s ", what, address) + fmt.Sprintf(format, args...), next: "look into its log"}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address+readyPath, nil)
 	if err != nil {

@@ -49,6 +49,9 @@ type Options struct {
 	GRPCPort int
 	// UIPort is the web UI's; FreePort picks one, NoPort means no UI.
 	UIPort int
+	// CodecEndpoint is the codec server that the web UI asks to decrypt what it
+	// shows, with the cookies that a browser has for it; empty asks none.
+	CodecEndpoint string
 	// MetricsPort is where the server's own Prometheus metrics are;
 	// FreePort picks one, NoPort means that none are collected.
 	MetricsPort int
@@ -158,7 +161,7 @@ func (e *Engine) start(ctx context.Context, o Options) error {
 	}
 
 	if e.ports.ui != NoPort {
-		ui := startUI(e.ports, o.Namespace)
+		ui := startUI(e.ports, o.Namespace, o.CodecEndpoint)
 		e.onStop(ui.stop)
 		if err := ui.waitReady(ctx); err != nil {
 			return err

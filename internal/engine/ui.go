@@ -21,7 +21,7 @@ type ui struct {
 
 // startUI serves the web UI. It has no authentication of its own and listens
 // on loopback; its requests are guarded against other sites by a token.
-func startUI(p ports, namespace string) *ui {
+func startUI(p ports, namespace, codecEndpoint string) *ui {
 	u := &ui{
 		port: p.ui,
 		done: make(chan struct{}),
@@ -33,6 +33,7 @@ func startUI(p ports, namespace string) *ui {
 			DefaultNamespace:    namespace,
 			DisableNewsFetch:    true,
 			HideLogs:            true,
+			Codec:               uiconfig.Codec{Endpoint: codecEndpoint, IncludeCredentials: codecEndpoint != ""},
 			// Loopback has no TLS, and a browser keeps a secure cookie from it.
 			CORS: uiconfig.CORS{CookieInsecure: true},
 		})),
