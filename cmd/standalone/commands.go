@@ -91,7 +91,10 @@ func serve(ctx context.Context, f flags) error {
 	if err != nil {
 		return err
 	}
-	return f.withEngine(ctx, cfg.DataDir, endpoint, logger, func(ctx context.Context, e *engine.Engine) error {
+	where := engine.Options{
+		Dir: engineDir(cfg.DataDir), Database: cfg.Engine.PostgresURL(), HistoryShards: cfg.Engine.HistoryShards, CodecEndpoint: endpoint,
+	}
+	return f.withEngine(ctx, where, logger, func(ctx context.Context, e *engine.Engine) error {
 		process, err := app.New(ctx, app.Options{
 			Config: cfg, API: true, Worker: true,
 			Temporal:      client.Options{HostPort: e.Address(), Namespace: e.Namespace()},
@@ -151,7 +154,7 @@ func runDemo(ctx context.Context, f flags, o demo.Options) error {
 	}
 	defer file.Close()
 	o.Logger = telemetry.NewLogger(file, "text", slog.LevelInfo)
-	return f.withEngine(ctx, o.DataDir, "", o.Logger, func(ctx context.Context, e *engine.Engine) error {
+	return f.withEngine(ctx, engine.Options{Dir: engineDir(o.DataDir)}, o.Logger, func(ctx context.Context, e *engine.Engine) error {
 		o.Temporal = client.Options{HostPort: e.Address(), Namespace: e.Namespace()}
 		o.TemporalUIURL = e.UIURL()
 		return demo.Run(ctx, o)
@@ -160,15 +163,13 @@ func runDemo(ctx context.Context, f flags, o demo.Options) error {
 
 // withEngine runs a program beside an embedded Temporal server, and stops the
 // program when the server gives up.
-// codecEndpoint is where its web UI has payloads decrypted; empty for nowhere.
+// The options say where it keeps everything.
 func (f flags) withEngine(
-	ctx context.Context, dataDir, codecEndpoint string, logger *slog.Logger, program func(context.Context, *engine.Engine) error,
+	ctx context.Context, o engine.Options, logger *slog.Logger, program func(context.Context, *engine.Engine) error,
 ) (err error) {
-	e, err := engine.Start(ctx, engine.Options{
-		Dir: filepath.Join(dataDir, "temporal"), GRPCPort: f.temporalPort, UIPort: f.uiPort, MetricsPort: engine.NoPort,
-		CodecEndpoint:    codecEndpoint,
-		SearchAttributes: workflows.SearchAttributes(), Logger: logger,
-	})
+	o.GRPCPort, o.UIPort, o.MetricsPort = f.temporalPort, f.uiPort, engine.NoPort
+	o.SearchAttributes, o.Logger = workflows.SearchAttributes(), logger
+	e, err := engine.Start(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -189,6 +190,9 @@ func (f flags) withEngine(
 	}
 	return err
 }
+
+// engineDir is where an embedded server keeps its files.
+func engineDir(dataDir string) string { return filepath.Join(dataDir, "temporal") }
 
 // lookup reads the environment; flags go before it.
 func (f flags) lookup(name string) (string, bool) {

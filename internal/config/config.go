@@ -26,6 +26,7 @@ type Config struct {
 	// Database is DatabaseSQLite; nothing else is supported yet.
 	Database      string              `yaml:"database"`
 	Temporal      Temporal            `yaml:"temporal"`
+	Engine        Engine              `yaml:"engine"`
 	FirstPromoter FirstPromoter       `yaml:"firstpromoter"`
 	Providers     map[string]Provider `yaml:"providers"`
 	// Routes choose the provider; the first match wins. A reward that no route
@@ -62,6 +63,27 @@ const DatabaseSQLite = "sqlite"
 // which name the server, the namespace and the credentials.
 type Temporal struct {
 	TaskQueue string `yaml:"task_queue"`
+}
+
+// Engine is the embedded Temporal server of the standalone program. Processes
+// that use a Temporal server elsewhere ignore it.
+type Engine struct {
+	// Database is EngineSQLite, or the URL of a PostgreSQL database.
+	Database Secret `yaml:"database"`
+	// HistoryShards is fixed by the first start on a PostgreSQL database.
+	HistoryShards int `yaml:"history_shards"`
+}
+
+// EngineSQLite is the value of Engine.Database for a file in DataDir.
+const EngineSQLite = "sqlite"
+
+// PostgresURL returns the URL of the engine's PostgreSQL database; empty when it
+// keeps a file.
+func (e Engine) PostgresURL() string {
+	if e.Database == EngineSQLite {
+		return ""
+	}
+	return e.Database.Reveal()
 }
 
 // FirstPromoter is the account whose rewards are fulfilled.
@@ -341,6 +363,7 @@ func Default() *Config {
 		DrainFor: 5 * time.Second,
 		Database: DatabaseSQLite,
 		Temporal: Temporal{TaskQueue: "rewardflow"},
+		Engine:   Engine{Database: EngineSQLite, HistoryShards: 512},
 		FirstPromoter: FirstPromoter{
 			BaseURL:            "https://firstpromoter.com/api/v1",
 			RequestsPerMinute:  60,

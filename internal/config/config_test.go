@@ -62,6 +62,8 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, ".rewardflow", got.DataDir)
 	require.Equal(t, config.DatabaseSQLite, got.Database)
 	require.Equal(t, "rewardflow", got.Temporal.TaskQueue)
+	require.Empty(t, got.Engine.PostgresURL())
+	require.Equal(t, 512, got.Engine.HistoryShards)
 	require.Equal(t, 60, got.FirstPromoter.RequestsPerMinute)
 	require.Equal(t, 10*time.Minute, got.FirstPromoter.CloseByAnswerAfter)
 	require.Equal(t, config.UnverifiedAccept, got.Approvals.Unverified)
@@ -273,4 +275,24 @@ routes: [{provider: team}]
 	require.Equal(t, "{curly}, with: a comma # and 0123456789", cfg.Providers["team"].Secret.Reveal())
 	require.Equal(t, "a-{curly}, with: a comma # and 0123456789-z", cfg.Providers["other"].Secret.Reveal())
 	require.Equal(t, "https://example.com/${raw}", cfg.Providers["other"].URL)
+}
+
+func TestEngineOnPostgres(t *testing.T) {
+	t.Parallel()
+
+	const url = "postgres://me:s3cret@db:5432/temporal?sslmode=require"
+	cfg := mustParse(t, required, environment{"REWARDFLOW_ENGINE_DATABASE": url, "REWARDFLOW_ENGINE_HISTORY_SHARDS": "128"})
+	require.Equal(t, url, cfg.Engine.PostgresURL())
+	require.Equal(t, 128, cfg.Engine.HistoryShards)
+	require.Contains(t, cfg.Summary(), config.Setting{Key: "engine.database", Value: "postgres"})
+
+	for _, ledger := range []string{"postgres://x@DB:5432/temporal", "postgresql://x@db:5432/temporal_visibility"} {
+		_, err := parse(required, environment{"REWARDFLOW_DATABASE": ledger, "REWARDFLOW_ENGINE_DATABASE": url})
+		require.ErrorContains(t, err, "engine.database: is the ledger's database; allowed: another database")
+		require.NotContains(t, err.Error(), "s3cret")
+	}
+	_, err := parse(required, environment{"REWARDFLOW_DATABASE": "postgres://x@db:5432/rewardflow", "REWARDFLOW_ENGINE_DATABASE": url})
+	if err != nil {
+		require.NotContains(t, err.Error(), "engine.database")
+	}
 }

@@ -51,6 +51,7 @@ func (c *Config) complete(d *decoder) {
 func (c *Config) validate(d *decoder) {
 	d.unreadable = len(d.problems)
 	c.validateProcess(d)
+	c.validateEngine(d)
 	c.validateFirstPromoter(d)
 	c.validateProviders(d)
 	c.validateRoutes(d)

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -18,18 +19,18 @@ import (
 )
 
 const (
-	// childDir tells the test binary to be a child, which runs an engine on
-	// the directory that it names.
-	childDir      = "REWARDFLOW_ENGINE_TEST_DIR"
+	// childOptions tells the test binary to be a child, which runs an engine
+	// with these options, as JSON.
+	childOptions  = "REWARDFLOW_ENGINE_TEST_OPTIONS"
 	childWorkflow = "left-open"
 )
 
 func TestMain(m *testing.M) {
-	dir, child := os.LookupEnv(childDir)
+	options, child := os.LookupEnv(childOptions)
 	if !child {
 		os.Exit(m.Run())
 	}
-	if err := runChild(dir); err != nil {
+	if err := runChild(options); err != nil {
 		fmt.Println("failed:", err)
 		os.Exit(1)
 	}
@@ -37,10 +38,16 @@ func TestMain(m *testing.M) {
 
 // runChild starts an engine and a workflow, says so, and waits to be killed,
 // or for its parent to end.
-func runChild(dir string) error {
+func runChild(encoded string) error {
 	ctx := context.Background()
+	var place childPlace
+	if err := json.Unmarshal([]byte(encoded), &place); err != nil {
+		return err
+	}
 	e, err := engine.Start(ctx, engine.Options{
-		Dir:              dir,
+		Dir:              place.Dir,
+		Database:         place.Database,
+		HistoryShards:    place.Shards,
 		UIPort:           engine.NoPort,
 		MetricsPort:      engine.NoPort,
 		SearchAttributes: []temporal.SearchAttributeKey{rewardStatus},
@@ -66,17 +73,25 @@ func runChild(dir string) error {
 	return err
 }
 
+// childPlace is where a child's engine keeps everything.
+type childPlace struct {
+	Dir, Database string
+	Shards        int
+}
+
 // child is another process with an engine.
 type child struct {
 	cmd *exec.Cmd
 }
 
-func startChild(t *testing.T, dir string) *child {
+func startChild(t *testing.T, place childPlace) *child {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
+	encoded, err := json.Marshal(place)
+	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	cmd.Env = append(os.Environ(), childOptions+"="+string(encoded))
 	_, err = cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()

@@ -1,9 +1,9 @@
 // Package engine runs a Temporal server and its web UI inside this process, on
-// one SQLite file.
+// one SQLite file or on two PostgreSQL databases.
 //
-// It is meant for one machine. Everything listens on 127.0.0.1 and nothing
-// calls out. The database is disposable: what is unfinished is restarted from
-// the ledger, so the file may be deleted while no process uses it.
+// It is meant for one machine. Everything listens on 127.0.0.1 and nothing but
+// PostgreSQL is called. The database is disposable: what is unfinished is
+// restarted from the ledger, so it may be deleted while no process uses it.
 //
 // Only cmd/standalone and end-to-end tests may import this package, so that
 // the lean binary holds no server.
@@ -38,11 +38,21 @@ const (
 	stopTimeout  = 15 * time.Second
 )
 
-// Options describe an engine. The zero value of each field but Dir is usable.
+// Options describe an engine. The zero value of each field but Dir and Database,
+// of which one is needed, is usable.
 type Options struct {
 	// Dir holds the engine's files; it is created when missing. One process
-	// uses it at a time.
+	// uses it at a time. With Database nothing is kept there.
 	Dir string
+	// Database is the URL of a PostgreSQL database (12 or later), with its user
+	// and password, and instead of a file. A second one beside it, which
+	// VisibilityDatabase names, is used as well. Both are created when missing,
+	// where that is allowed, and brought to this server's schema. One process
+	// uses them at a time.
+	Database string
+	// HistoryShards is fixed by the first start on a Database, and asked for
+	// again at every other; zero means DefaultHistoryShards.
+	HistoryShards int
 	// Namespace is created when missing; empty means DefaultNamespace.
 	Namespace string
 	// GRPCPort is where clients and workers connect; FreePort picks one.
@@ -55,8 +65,8 @@ type Options struct {
 	// MetricsPort is where the server's own Prometheus metrics are;
 	// FreePort picks one, NoPort means that none are collected.
 	MetricsPort int
-	// SearchAttributes are registered in the namespace at every start. SQLite
-	// has room for ten keywords and three of each other type.
+	// SearchAttributes are registered in the namespace at every start. SQL
+	// databases have room for ten keywords and three of each other type.
 	SearchAttributes []temporal.SearchAttributeKey
 	// Retention is how long closed workflows stay; zero means
 	// DefaultRetention. An existing namespace is changed to it.
@@ -87,9 +97,10 @@ type Engine struct {
 // attribute may be used. The context bounds the start only, and so does a
 // minute when it has no deadline.
 //
-// The error is or wraps a *LockedError when another process uses Dir, a
-// *PortTakenError when a port is taken, and a *SchemaError when the database
-// was written by another version of the server.
+// The error is or wraps a *LockedError or an *InUseError when another process
+// uses Dir or Database, a *PortTakenError when a port is taken, a *SchemaError or
+// a *NewerSchemaError when the database was written by a version of the server
+// that this one cannot follow, and a *ShardsError when it has other shards.
 func Start(ctx context.Context, o Options) (*Engine, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -107,8 +118,14 @@ func Start(ctx context.Context, o Options) (*Engine, error) {
 }
 
 func (o Options) withDefaults() (Options, error) {
-	if o.Dir == "" {
-		return o, errors.New("the embedded Temporal server needs a directory")
+	if o.Dir == "" && o.Database == "" {
+		return o, errors.New("the embedded Temporal server needs a directory or a database")
+	}
+	if o.HistoryShards == 0 {
+		o.HistoryShards = DefaultHistoryShards
+	}
+	if o.HistoryShards < 1 || o.HistoryShards > MaxHistoryShards {
+		return o, fmt.Errorf("engine.history_shards is %d: 1 to %d are possible", o.HistoryShards, MaxHistoryShards)
 	}
 	if o.Namespace == "" {
 		o.Namespace = DefaultNamespace
@@ -127,31 +144,17 @@ func (o Options) withDefaults() (Options, error) {
 
 // start brings up one part after the other. Whatever came up is left to Stop.
 func (e *Engine) start(ctx context.Context, o Options) error {
-	dir, err := openDir(o.Dir)
+	st, err := e.openStorage(ctx, o)
 	if err != nil {
 		return err
 	}
-	e.onStop(dir.close)
-
-	if e.ports, err = reservePorts(o); err != nil {
-		return err
-	}
-	clusterID, err := dir.clusterID()
-	if err != nil {
-		return err
-	}
-	db, err := dir.openDatabase(o)
-	if err != nil {
-		return err
-	}
-
 	metrics, err := startMetrics(e.ports.metrics, e.log)
 	if err != nil {
 		return err
 	}
 	e.onStop(metrics.stop)
 
-	server, err := e.fatal.newServer(ctx, serverOptions(e.ports, db, clusterID, !o.NoScavengers, e.log, metrics.handler))
+	server, err := e.fatal.newServer(ctx, serverOptions(e.ports, st, !o.NoScavengers, e.log, metrics.handler))
 	if err != nil {
 		return err
 	}
@@ -180,11 +183,11 @@ func (e *Engine) Address() string { return hostPort(e.ports.frontend) }
 
 // UIURL is the address of the web UI, without a slash at its end; empty when
 // there is none.
-func (e *Engine) UIURL() string { return url(e.ports.ui, "") }
+func (e *Engine) UIURL() string { return serviceURL(e.ports.ui, "") }
 
 // MetricsURL is where Prometheus finds the server's own metrics; empty when
 // none are collected.
-func (e *Engine) MetricsURL() string { return url(e.ports.metrics, metricsPath) }
+func (e *Engine) MetricsURL() string { return serviceURL(e.ports.metrics, metricsPath) }
 
 // Failed receives an error when the server gives up while it runs. The caller
 // should then stop the engine and end the process.
@@ -210,7 +213,7 @@ func (e *Engine) Stop() error {
 
 func hostPort(port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
-func url(port int, path string) string {
+func serviceURL(port int, path string) string {
 	if port == NoPort {
 		return ""
 	}

@@ -35,7 +35,7 @@ func TestEngineOutlivesAProcess(t *testing.T) {
 	dir := t.TempDir()
 	leaveUnfinished(t, dir)
 
-	first := startChild(t, dir)
+	first := startChild(t, childPlace{Dir: dir})
 	_, err := engine.Start(t.Context(), engine.Options{Dir: dir})
 	locked, ok := errors.AsType[*engine.LockedError](err)
 	require.True(t, ok, "got %v", err)

@@ -21,10 +21,11 @@ import (
 )
 
 const (
-	pluginName  = sqlite.PluginName
-	clusterName = "active"
-	storeName   = "sqlite"
-	disabled    = "disabled"
+	pluginName     = sqlite.PluginName
+	clusterName    = "active"
+	mainStore      = "main"
+	visibilityName = "visibility"
+	disabled       = "disabled"
 )
 
 // server is one Temporal server. It cannot be started again.
@@ -71,9 +72,9 @@ func (s *server) stop() error {
 	return err
 }
 
-func serverOptions(p ports, db *config.SQL, clusterID string, scavengers bool, logger log.Logger, m metrics.Handler) []temporal.ServerOption {
+func serverOptions(p ports, st *storage, scavengers bool, logger log.Logger, m metrics.Handler) []temporal.ServerOption {
 	return []temporal.ServerOption{
-		temporal.WithConfig(serverConfig(p, db, clusterID)),
+		temporal.WithConfig(serverConfig(p, st)),
 		temporal.ForServices(temporal.DefaultServices),
 		// Fixed hosts spare the gossip between services and its listeners.
 		temporal.WithStaticHosts(map[primitives.ServiceName]static.Hosts{
@@ -88,14 +89,14 @@ func serverOptions(p ports, db *config.SQL, clusterID string, scavengers bool, l
 		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper {
 			return authorization.NewNoopClaimMapper()
 		}),
-		temporal.WithDynamicConfigClient(dynamicConfig(scavengers)),
+		temporal.WithDynamicConfigClient(dynamicConfig(st, scavengers)),
 	}
 }
 
 // dynamicConfig fits the server's defaults, which are for clusters, to one
 // machine and one application.
-func dynamicConfig(scavengers bool) dynamicconfig.StaticClient {
-	return dynamicconfig.StaticClient{
+func dynamicConfig(st *storage, scavengers bool) dynamicconfig.StaticClient {
+	values := dynamicconfig.StaticClient{
 		// Nothing calls out.
 		dynamicconfig.EnableServerVersionCheck.Key(): false,
 
@@ -116,7 +117,7 @@ func dynamicConfig(scavengers bool) dynamicconfig.StaticClient {
 		// 128,000 cached workflows would be gigabytes.
 		dynamicconfig.HistoryCacheHostLevelMaxSize.Key(): 8096,
 
-		// The defaults are 512 goroutines each; behind one connection more than
+		// The defaults are 512 goroutines each; behind a few connections more than
 		// these only wait. There is no other cluster to replicate to.
 		dynamicconfig.TransferProcessorSchedulerWorkerCount.Key():               64,
 		dynamicconfig.TimerProcessorSchedulerWorkerCount.Key():                  64,
@@ -129,20 +130,22 @@ func dynamicConfig(scavengers bool) dynamicconfig.StaticClient {
 
 		dynamicconfig.TaskQueueScannerEnabled.Key(): scavengers,
 		dynamicconfig.HistoryScannerEnabled.Key():   scavengers,
-
+	}
+	if st.oneWriter {
 		// All writes share one connection. A burst queues there, and a timeout
 		// would make the server load its shard again, which makes it worse.
-		dynamicconfig.ShardIOTimeout.Key(): 20 * time.Second,
+		values[dynamicconfig.ShardIOTimeout.Key()] = 20 * time.Second
 	}
+	return values
 }
 
-func serverConfig(p ports, db *config.SQL, clusterID string) *config.Config {
+func serverConfig(p ports, st *storage) *config.Config {
 	cfg := &config.Config{
 		Persistence: config.Persistence{
-			DefaultStore:     storeName,
-			VisibilityStore:  storeName,
-			NumHistoryShards: 1, // SQLite has one writer; fixed for the life of the database.
-			DataStores:       map[string]config.DataStore{storeName: {SQL: db}},
+			DefaultStore:     mainStore,
+			VisibilityStore:  visibilityName,
+			NumHistoryShards: st.shards,
+			DataStores:       map[string]config.DataStore{mainStore: {SQL: st.main}, visibilityName: {SQL: st.visibility}},
 		},
 		ClusterMetadata: &cluster.Config{
 			FailoverVersionIncrement: 10,
@@ -153,7 +156,7 @@ func serverConfig(p ports, db *config.SQL, clusterID string) *config.Config {
 					Enabled:                true,
 					InitialFailoverVersion: 1,
 					RPCAddress:             hostPort(p.frontend),
-					ClusterID:              clusterID,
+					ClusterID:              st.clusterID,
 				},
 			},
 		},

@@ -65,7 +65,7 @@ func (u *ui) waitReady(ctx context.Context) error {
 }
 
 func (u *ui) ping(ctx context.Context, client *http.Client) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url(u.port, "/healthz"), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, serviceURL(u.port, "/healthz"), nil)
 	if err != nil {
 		return err
 	}
