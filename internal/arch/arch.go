@@ -98,8 +98,12 @@ func Rules() []Rule {
 		},
 		{
 			Part: "...", Never: []string{"internal/engine/...", "go.temporal.io/server/...", "github.com/temporalio/ui-server/..."},
-			Except: []string{"cmd/standalone", "internal/engine", "internal/engine/enginetest"},
+			Except: []string{"cmd/standalone", "internal/engine", "internal/engine/enginetest", "bench/internal/plain"},
 			Why:    "the lean binary and its image hold no server",
+		},
+		{
+			Part: "bench/...", Ours: []string{"bench/...", "internal/engine", "internal/postgrestest"},
+			Why: "rewardflow is measured as the program that its users run, and peers use nothing of it but the engine",
 		},
 		{
 			Part: "...", Never: []string{"internal/app"}, Except: []string{"cmd/standalone", "internal/demo", "internal/cli"},

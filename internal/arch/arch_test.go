@@ -33,6 +33,8 @@ func TestViolationsAreSeen(t *testing.T) {
 		"a provider's token elsewhere":         {"api/console/x.go", "golang.org/x/oauth2"},
 		"the server in the lean binary":        {"internal/app/x.go", arch.Module + "/internal/engine"},
 		"the server itself":                    {"cmd/rewardflow/x.go", "go.temporal.io/server/temporal"},
+		"a peer that uses our ledger":          {"bench/internal/peers/x.go", arch.Module + "/internal/ledger"},
+		"the server in every peer":             {"bench/internal/peers/x.go", arch.Module + "/internal/engine"},
 		"a double in the lean binary":          {"internal/desk/x.go", arch.Module + "/internal/payout/sandbox"},
 	}
 	clean := fstest.MapFS{
