@@ -1,7 +1,7 @@
-.PHONY: help build test race check bench demo mutants
+.PHONY: help build test race check bench bench-engine demo mutants
 
 help: ## Show this help.
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 build: ## Build both programs into bin/.
 	go build -trimpath -o bin/ ./cmd/...
@@ -18,7 +18,10 @@ mutants: ## Break each promise once, and see a test fail.
 check: ## Do what CI does.
 	.ci/run
 
-bench: ## Compare with the plain engine.
+bench: ## Compare with DBOS, River and others, and write docs/benchmarks.md (10 minutes, on a quiet machine).
+	cd bench && go run . -out ../docs/benchmarks.md
+
+bench-engine: ## Compare with the plain engine, without processes and doubles.
 	go test -run '^$$' -bench . -benchtime 3x ./internal/intake ./worker
 
 demo: ## Show rewards on their way.
