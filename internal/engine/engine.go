@@ -75,6 +75,9 @@ type Options struct {
 	// server cannot stop their goroutines, so a process that stops its engine
 	// and goes on, a test, wants them off.
 	NoScavengers bool
+	// StoreFaults make the server's database fail now and then, for fault
+	// tests; empty leaves it alone.
+	StoreFaults []StoreFault
 	// Logger receives the server's log; nil discards it.
 	Logger *slog.Logger
 	// LogLevel is the least level that passes; nil means slog.LevelWarn.
@@ -148,13 +151,16 @@ func (e *Engine) start(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if len(o.StoreFaults) > 0 {
+		e.log.Error("the database is made to fail on purpose: this is for fault tests only")
+	}
 	metrics, err := startMetrics(e.ports.metrics, e.log)
 	if err != nil {
 		return err
 	}
 	e.onStop(metrics.stop)
 
-	server, err := e.fatal.newServer(ctx, serverOptions(e.ports, st, !o.NoScavengers, e.log, metrics.handler))
+	server, err := e.fatal.newServer(ctx, serverOptions(e.ports, st, o.StoreFaults, !o.NoScavengers, e.log, metrics.handler))
 	if err != nil {
 		return err
 	}

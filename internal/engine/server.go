@@ -72,9 +72,9 @@ func (s *server) stop() error {
 	return err
 }
 
-func serverOptions(p ports, st *storage, scavengers bool, logger log.Logger, m metrics.Handler) []temporal.ServerOption {
+func serverOptions(p ports, st *storage, faults []StoreFault, scavengers bool, logger log.Logger, m metrics.Handler) []temporal.ServerOption {
 	return []temporal.ServerOption{
-		temporal.WithConfig(serverConfig(p, st)),
+		temporal.WithConfig(serverConfig(p, st, faults)),
 		temporal.ForServices(temporal.DefaultServices),
 		// Fixed hosts spare the gossip between services and its listeners.
 		temporal.WithStaticHosts(map[primitives.ServiceName]static.Hosts{
@@ -139,13 +139,13 @@ func dynamicConfig(st *storage, scavengers bool) dynamicconfig.StaticClient {
 	return values
 }
 
-func serverConfig(p ports, st *storage) *config.Config {
+func serverConfig(p ports, st *storage, faults []StoreFault) *config.Config {
 	cfg := &config.Config{
 		Persistence: config.Persistence{
 			DefaultStore:     mainStore,
 			VisibilityStore:  visibilityName,
 			NumHistoryShards: st.shards,
-			DataStores:       map[string]config.DataStore{mainStore: {SQL: st.main}, visibilityName: {SQL: st.visibility}},
+			DataStores:       map[string]config.DataStore{mainStore: {SQL: st.main, FaultInjection: injection(faults)}, visibilityName: {SQL: st.visibility}},
 		},
 		ClusterMetadata: &cluster.Config{
 			FailoverVersionIncrement: 10,
