@@ -98,7 +98,7 @@ func Rules() []Rule {
 		},
 		{
 			Part: "...", Never: []string{"internal/engine/...", "go.temporal.io/server/...", "github.com/temporalio/ui-server/..."},
-			Except: []string{"cmd/standalone", "internal/engine", "internal/engine/enginetest", "bench/internal/plain"},
+			Except: []string{"cmd/standalone", "internal/engine", "internal/engine/enginetest", "bench/internal/plain", "internal/nemesis"},
 			Why:    "the lean binary and its image hold no server",
 		},
 		{
@@ -108,6 +108,18 @@ func Rules() []Rule {
 		{
 			Part: "...", Never: []string{"internal/app"}, Except: []string{"cmd/standalone", "internal/demo", "internal/cli"},
 			Why: "wiring is for programs",
+		},
+		{
+			Part: "...", Never: []string{"internal/nemesis", "github.com/Shopify/toxiproxy/..."}, Except: []string{"cmd/nemesis", "internal/nemesis"},
+			Why: "what attacks the program is no part of it",
+		},
+		{
+			Part: "...", Never: []string{"internal/crashpoint"}, Except: []string{"internal/app", "internal/nemesis"},
+			Why: "the points of crashes stand around the parts, and no part knows them",
+		},
+		{
+			Part: "internal/nemesis", Never: []string{"internal/app", "internal/ledger/...", "internal/policy", "activities"},
+			Why: "an oracle does not ask what it judges",
 		},
 		{
 			Part: "cmd/rewardflow", FarAway: true, Never: []string{"internal/firstpromoter/simulator", "internal/payout/sandbox", "internal/demo", "internal/openid/openidtest", "internal/telemetry/otlpdouble"},
