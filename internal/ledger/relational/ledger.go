@@ -21,10 +21,11 @@ import (
 
 // Ledger is a ledger.Ledger in a relational database. New makes one.
 type Ledger struct {
-	dialect Dialect
-	writer  *writer
-	writers *sql.DB
-	readers *sql.DB
+	dialect    Dialect
+	writer     *writer
+	writers    *sql.DB
+	readers    *sql.DB
+	answerTime time.Duration
 
 	closeOnce sync.Once
 	closeErr  error
@@ -44,9 +45,9 @@ type Options struct {
 	LockWait time.Duration
 	// Migrating is called before each step of a migration; nil calls nothing.
 	Migrating func()
-	// BatchTime is how long the database may take for what is committed
-	// together, once it has begun; zero means for ever, as for a local file.
-	BatchTime time.Duration
+	// AnswerTime is how long the database may take for one read, or for what is
+	// committed together; zero means for ever, as for a local file.
+	AnswerTime time.Duration
 }
 
 // WithDefaults returns the options with every zero value replaced that has a default.
@@ -71,10 +72,11 @@ func (o Options) WithDefaults() Options {
 // be able to write.
 func New(dialect Dialect, writers, readers *sql.DB, opts Options) *Ledger {
 	return &Ledger{
-		dialect: dialect,
-		writer:  startWriter(dialect, writers, opts.WithDefaults()),
-		writers: writers,
-		readers: readers,
+		dialect:    dialect,
+		writer:     startWriter(dialect, writers, opts.WithDefaults()),
+		writers:    writers,
+		readers:    readers,
+		answerTime: opts.AnswerTime,
 	}
 }
 
@@ -124,10 +126,12 @@ func write[T any](ctx context.Context, l *Ledger, op string, do func(context.Con
 
 // read runs a query on a connection that cannot write.
 func read[T any](ctx context.Context, l *Ledger, op string, do func(context.Context, querier) (T, error)) (T, error) {
-	out, err := do(ctx, pool{l.readers, l.dialect})
+	within, cancel := l.within(ctx)
+	defer cancel()
+	out, err := do(within, pool{l.readers, l.dialect})
 	if err != nil {
 		var none T
-		return none, classify(l.dialect, op, err)
+		return none, l.classifyRead(ctx, op, err)
 	}
 	return out, nil
 }
@@ -136,14 +140,32 @@ func read[T any](ctx context.Context, l *Ledger, op string, do func(context.Cont
 // see the same state.
 func snapshot[T any](ctx context.Context, l *Ledger, op string, do func(context.Context, querier) (T, error)) (T, error) {
 	var none T
-	transaction, err := l.readers.BeginTx(ctx, l.dialect.Snapshot())
+	within, cancel := l.within(ctx)
+	defer cancel()
+	transaction, err := l.readers.BeginTx(within, l.dialect.Snapshot())
 	if err != nil {
-		return none, classify(l.dialect, op, err)
+		return none, l.classifyRead(ctx, op, err)
 	}
 	defer func() { _ = transaction.Rollback() }()
-	out, err := do(ctx, readOnly{transaction, l.dialect})
+	out, err := do(within, readOnly{transaction, l.dialect})
 	if err != nil {
-		return none, classify(l.dialect, op, err)
+		return none, l.classifyRead(ctx, op, err)
 	}
 	return out, nil
+}
+
+// within bounds a read by the time that the database has for it.
+func (l *Ledger) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if l.answerTime <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, l.answerTime)
+}
+
+// classifyRead tells a caller who went from a database that does not answer.
+func (l *Ledger) classifyRead(caller context.Context, op string, err error) error {
+	if caller.Err() == nil {
+		return classifyLost(l.dialect, op, err)
+	}
+	return classify(l.dialect, op, err)
 }

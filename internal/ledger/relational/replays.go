@@ -81,7 +81,7 @@ func countRange(
 	ctx context.Context, q querier, op, where string, args []any, most int,
 ) (map[ledger.ReplayState]int, error) {
 	var n int
-	err := q.queryRow(ctx, `SELECT count(*) FROM (SELECT 1 FROM inbox i`+where+` LIMIT ?) AS some`, append(slices.Clone(args), most+1)...).Scan(&n)
+	err := q.queryRow(ctx, `SELECT count(*) FROM (SELECT 1 FROM inbox i`+where+` LIMIT ?) AS part`, append(slices.Clone(args), most+1)...).Scan(&n)
 	if err != nil {
 		return nil, err
 	}

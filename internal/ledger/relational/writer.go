@@ -33,8 +33,8 @@ type writer struct {
 	now     func() time.Time
 	log     *slog.Logger
 
-	lockWait  time.Duration
-	batchTime time.Duration
+	lockWait   time.Duration
+	answerTime time.Duration
 
 	mu     sync.RWMutex // Guards closed, and that nobody sends to a closed queue.
 	closed bool
@@ -63,7 +63,7 @@ type job struct {
 
 func startWriter(dialect Dialect, db *sql.DB, opts Options) *writer {
 	w := &writer{
-		dialect: dialect, db: db, now: opts.Now, log: opts.Logger, lockWait: opts.LockWait, batchTime: opts.BatchTime,
+		dialect: dialect, db: db, now: opts.Now, log: opts.Logger, lockWait: opts.LockWait, answerTime: opts.AnswerTime,
 		queue: make(chan *job, maxQueued), ended: make(chan struct{}),
 	}
 	go w.loop()
@@ -145,9 +145,9 @@ func (w *writer) batch(ctx context.Context, first *job) {
 		w.lose(w.drain(first), err)
 		return
 	}
-	if w.batchTime > 0 {
+	if w.answerTime > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, w.batchTime)
+		ctx, cancel = context.WithTimeout(ctx, w.answerTime)
 		defer cancel()
 	}
 	jobs := w.drain(first)
