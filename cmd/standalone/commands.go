@@ -96,7 +96,7 @@ func serve(ctx context.Context, f flags) error {
 	}
 	return f.withEngine(ctx, where, logger, func(ctx context.Context, e *engine.Engine) error {
 		process, err := app.New(ctx, app.Options{
-			Config: cfg, API: true, Worker: true,
+			Config: cfg, API: true, Worker: true, Migrate: true,
 			Temporal:      client.Options{HostPort: e.Address(), Namespace: e.Namespace()},
 			CodecListener: codec, CodecOrigin: valueOr(cfg.Encryption.CodecServer.UIOrigin, e.UIURL()),
 			TemporalUIURL: e.UIURL(), Version: buildinfo.Version(), Logger: logger, Lookup: os.LookupEnv, Started: printLogin,

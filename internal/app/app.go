@@ -42,6 +42,9 @@ type Options struct {
 	Temporal client.Options
 	// TemporalUIURL is where people open the Temporal UI; empty gives no links.
 	TemporalUIURL string
+	// Migrate brings the schema of a ledger in PostgreSQL up to date first, for a
+	// process that is alone on it.
+	Migrate bool
 	// CodecListener is where the pages of CodecOrigin have what is encrypted
 	// decrypted; nil serves no codec. The process closes it.
 	CodecListener net.Listener

@@ -29,9 +29,6 @@ func (a *App) arm(ctx context.Context) (err error) {
 	return nil
 }
 
-// migrating is called before each step of the ledger's migration.
-func (a *App) migrating() { a.crash.Pass(crashpoint.InMigration) }
-
 // armLedger puts the points around the ledger.
 func (a *App) armLedger() {
 	if a.crash != nil {

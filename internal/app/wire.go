@@ -24,7 +24,6 @@ import (
 	"github.com/rewardflow/rewardflow/internal/firstpromoter"
 	"github.com/rewardflow/rewardflow/internal/intake"
 	"github.com/rewardflow/rewardflow/internal/ledger"
-	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
 	"github.com/rewardflow/rewardflow/internal/notify"
 	"github.com/rewardflow/rewardflow/internal/payout"
 	"github.com/rewardflow/rewardflow/internal/policy"
@@ -49,10 +48,9 @@ func (a *App) build(ctx context.Context) error {
 	}
 	a.cleanups.add("telemetry", a.telemetry.Shutdown)
 
-	if a.ledger, err = sqlite.Open(ctx, filepath.Join(cfg.DataDir, "ledger.db"), sqlite.Options{Logger: a.log, Migrating: a.migrating}); err != nil {
-		return fmt.Errorf("opening the ledger: %w", err)
+	if err = a.openOwnLedger(ctx); err != nil {
+		return err
 	}
-	a.cleanups.add("ledger", func(context.Context) error { return a.ledger.Close() })
 	if a.money, err = newMoneyMetrics(a.telemetry.Registerer()); err != nil {
 		return err
 	}

@@ -20,11 +20,11 @@ import (
 
 	"code.dny.dev/ssrf"
 
+	"github.com/rewardflow/rewardflow/internal/app"
 	"github.com/rewardflow/rewardflow/internal/config"
 	"github.com/rewardflow/rewardflow/internal/egress"
 	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/firstpromoter"
-	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
 )
 
 // checks returns the checks in the order in which their subjects need each
@@ -41,7 +41,7 @@ func (p *Program) checks(source configSource) []check {
 		checks = append(checks, check{name, run})
 	}
 
-	configured("ledger", func(ctx context.Context) (string, error) { return checkLedger(ctx, cfg.DataDir) })
+	configured("ledger", func(ctx context.Context) (string, error) { return checkLedger(ctx, cfg) })
 	configured("FirstPromoter", func(ctx context.Context) (string, error) { return checkFirstPromoter(ctx, cfg.FirstPromoter) })
 	if loading == nil {
 		for _, name := range slices.Sorted(maps.Keys(cfg.Providers)) {
@@ -69,20 +69,23 @@ func describe(source configSource, cfg *config.Config) string {
 
 // checkLedger opens the ledger where there is one, and otherwise looks whether
 // one could be made. It makes none: its owner must be whoever runs the API.
-func checkLedger(ctx context.Context, dataDir string) (string, error) {
-	path := filepath.Join(dataDir, "ledger.db")
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return checkDirectory(dataDir)
+func checkLedger(ctx context.Context, cfg *config.Config) (string, error) {
+	name, next, full := app.LedgerFile(cfg), "see that this user may write there, and that data_dir is on a local disk", "see whether the disk is full"
+	if cfg.OnPostgres() {
+		name, next, full = "the PostgreSQL ledger", "see that the server runs, and that database names it; rewardflow migrate makes and updates the schema",
+			"see the server's log, and whether its disk is full"
+	} else if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+		return checkDirectory(cfg.DataDir)
 	}
-	opened, err := sqlite.Open(ctx, path, sqlite.Options{Logger: slog.New(slog.DiscardHandler)})
+	opened, err := app.OpenLedger(ctx, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return "", &failure{message: fault.Message(err), next: "see that this user may write there, and that data_dir is on a local disk"}
+		return "", &failure{message: fault.Message(err), next: next}
 	}
 	err = opened.Ping(ctx)
 	if err := errors.Join(err, opened.Close()); err != nil {
-		return "", &failure{message: path + " cannot commit: " + fault.Message(err), next: "see whether the disk is full"}
+		return "", &failure{message: name + " cannot commit: " + fault.Message(err), next: full}
 	}
-	return path + " opens and commits", nil
+	return name + " opens and commits", nil
 }
 
 // checkDirectory looks whether the first start could make the ledger.

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"errors"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -15,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/rewardflow/rewardflow/internal/cli"
+	"github.com/rewardflow/rewardflow/internal/postgrestest"
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
@@ -38,9 +40,35 @@ func program() {
 func TestScripts(t *testing.T) {
 	t.Parallel()
 
+	runScripts(t, "testdata/script", newWorld)
+}
+
+// What the command line says where the ledger is in PostgreSQL.
+func TestScriptsOnPostgres(t *testing.T) {
+	t.Parallel()
+
+	server := postgrestest.New(t, postgrestest.Options{})
+	runScripts(t, "testdata/postgres", func(env *testscript.Env) error {
+		address, err := server.Create(t.Context(), "scripts")
+		if err != nil {
+			return err
+		}
+		parsed, err := url.Parse(address)
+		if err != nil {
+			return err
+		}
+		password, _ := parsed.User.Password()
+		env.Setenv("DATABASE", address)
+		env.Setenv("PASSWORD", password)
+		return newWorld(env)
+	})
+}
+
+func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
-		Setup:               newWorld,
+		Dir:                 dir,
+		Setup:               setup,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",

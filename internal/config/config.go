@@ -7,6 +7,7 @@
 package config
 
 import (
+	"strings"
 	"time"
 
 	"github.com/rewardflow/rewardflow/internal/notify"
@@ -23,8 +24,9 @@ type Config struct {
 	// DrainFor is how long a process of the API that was told to stop still
 	// serves, so that proxies see that it is not ready: 0 to 20 s.
 	DrainFor time.Duration `yaml:"drain_for"`
-	// Database is DatabaseSQLite; nothing else is supported yet.
-	Database      string              `yaml:"database"`
+	// Database is DatabaseSQLite or the URL of a PostgreSQL database, which may
+	// hold a password.
+	Database      Secret              `yaml:"database"`
 	Temporal      Temporal            `yaml:"temporal"`
 	Engine        Engine              `yaml:"engine"`
 	FirstPromoter FirstPromoter       `yaml:"firstpromoter"`
@@ -54,6 +56,9 @@ type Config struct {
 	// warnings are what validation found odd and not wrong.
 	warnings []string
 }
+
+// OnPostgres reports whether the ledger is in PostgreSQL.
+func (c *Config) OnPostgres() bool { return strings.HasPrefix(c.Database.Reveal(), "postgres") }
 
 // DatabaseSQLite is the value of Config.Database for the file
 // <data_dir>/ledger.db.

@@ -60,7 +60,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, want.Approvals, got.Approvals)
 	require.Equal(t, "127.0.0.1:8080", got.Listen)
 	require.Equal(t, ".rewardflow", got.DataDir)
-	require.Equal(t, config.DatabaseSQLite, got.Database)
+	require.EqualValues(t, config.DatabaseSQLite, got.Database)
 	require.Equal(t, "rewardflow", got.Temporal.TaskQueue)
 	require.Empty(t, got.Engine.PostgresURL())
 	require.Equal(t, 512, got.Engine.HistoryShards)

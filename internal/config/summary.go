@@ -119,8 +119,8 @@ func (l Limits) words() string {
 	return strings.Join(caps, ", ")
 }
 
-func databaseKind(database string) string {
-	kind, _, _ := strings.Cut(database, ":")
+func databaseKind(database Secret) string {
+	kind, _, _ := strings.Cut(database.Reveal(), ":")
 	return kind
 }
 

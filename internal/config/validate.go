@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/rewardflow/rewardflow/internal/policy"
 	"github.com/rewardflow/rewardflow/internal/reward"
 	"github.com/rewardflow/rewardflow/internal/suggest"
@@ -84,10 +86,13 @@ func (c *Config) validateProcess(d *decoder) {
 	}
 	switch {
 	case c.Database == DatabaseSQLite:
-	case strings.HasPrefix(c.Database, "postgres://"), strings.HasPrefix(c.Database, "postgresql://"):
-		d.mistake("database", "PostgreSQL is not supported yet", DatabaseSQLite+", a file in data_dir, for one machine")
+	case strings.HasPrefix(c.Database.Reveal(), "postgres://"), strings.HasPrefix(c.Database.Reveal(), "postgresql://"):
+		if _, err := pgconn.ParseConfig(c.Database.Reveal()); err != nil {
+			d.mistake("database", "is not a URL that can be read",
+				"postgres://user:password@host:port/database, with special characters of the password written as %XX")
+		}
 	default:
-		d.mistake("database", "is not a database that rewardflow knows", DatabaseSQLite)
+		d.mistake("database", "is not a database that rewardflow knows", DatabaseSQLite+", a file in data_dir; postgres://user:password@host:port/database")
 	}
 	if strings.TrimSpace(c.Temporal.TaskQueue) == "" {
 		d.mistake("temporal.task_queue", "is empty", "the name of a task queue, such as rewardflow")

@@ -97,9 +97,16 @@ func (f *file) keep() error {
 	return errors.Join(syncDir(filepath.Dir(path)), f.Close())
 }
 
-// makeDir makes a directory and waits until its name is on the disk.
+// makeDir makes a directory, and those above it, and waits until their names
+// are on the disk.
 func makeDir(dir string) error {
 	err := os.Mkdir(dir, 0o700)
+	if above := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && above != dir {
+		if err := makeDir(above); err != nil {
+			return err
+		}
+		err = os.Mkdir(dir, 0o700)
+	}
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}

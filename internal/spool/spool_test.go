@@ -310,7 +310,10 @@ func TestDirectoryThatIsGone(t *testing.T) {
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	appendAll(t, s, "one")
 
-	_, err = spool.Open(filepath.Join(dir, "a", "b"), spool.Options{})
+	appendAll(t, open(t, filepath.Join(dir, "a", "b"), spool.Options{}), "what is above is made too")
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	_, err = spool.Open(filepath.Join(file, "spool"), spool.Options{})
 	require.Equal(t, fault.Unavailable, fault.KindOf(err))
 }
 

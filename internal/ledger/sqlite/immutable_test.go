@@ -3,14 +3,11 @@ package sqlite_test
 import (
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/ledger/ledgertest"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
-	"github.com/rewardflow/rewardflow/internal/payout"
-	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
 // TestDatabaseKeepsWhatWasWritten breaks in with plain SQL, as a hurried
@@ -19,75 +16,18 @@ func TestDatabaseKeepsWhatWasWritten(t *testing.T) {
 	t.Parallel()
 
 	path := filepath.Join(t.TempDir(), "ledger.db")
-	l := open(t, path, sqlite.Options{})
-	fill(t, l)
+	ledgertest.Fill(t, open(t, path, sqlite.Options{}))
 	db := raw(t, path)
-
-	tables := []string{
-		"inbox", "deliveries", "rewards", "changes", "decisions", "resolutions", "payout_generations",
-		"payouts", "payout_references", "payout_moves", "attempts", "brake_changes", "replays", "notifications", "disabled_channels",
-	}
-	for _, table := range tables {
+	for _, table := range ledgertest.KeptTables() {
 		var rows int
 		require.NoError(t, db.QueryRowContext(t.Context(), `SELECT count(*) FROM `+table).Scan(&rows))
 		require.Positive(t, rows, "%s is empty: the test shows nothing", table)
 		_, err := db.ExecContext(t.Context(), `DELETE FROM `+table)
 		require.Error(t, err, table)
 	}
-	updates := []string{
-		`UPDATE inbox SET body = x''`,
-		`UPDATE inbox SET subject = 'another'`,
-		`UPDATE notifications SET state = 'given_up'`,
-		`UPDATE disabled_channels SET reason = ''`,
-		`UPDATE deliveries SET answer = 200`,
-		`UPDATE changes SET reason = ''`,
-		`UPDATE decisions SET counted = 1`,
-		`UPDATE decisions SET verdict = 'approve'`,
-		`UPDATE resolutions SET person = 'mallory'`,
-		`UPDATE payout_generations SET amount = 99`,
-		`UPDATE payout_references SET reward_id = 2`,
-		`UPDATE payout_moves SET to_state = 'paid'`,
-		`UPDATE attempts SET outcome = 'refused'`,
-		`UPDATE attempts SET key = 'another'`,
-		`UPDATE brake_changes SET paused = 0`,
-		`UPDATE replays SET person = 'mallory'`,
-		`UPDATE replays SET outcome = 'another'`,
-		`UPDATE payouts SET fence = 0`,
-		`UPDATE payouts SET state = 'submitting'`,
-		`UPDATE payouts SET generation = 0`,
-	}
-	for _, update := range updates {
+	for _, update := range ledgertest.ForbiddenUpdates() {
 		_, err := db.ExecContext(t.Context(), update)
 		require.Error(t, err, update)
 	}
 	mustExec(t, db, `UPDATE decisions SET delivered_at = 1`)
-}
-
-// fill puts something into every table.
-func fill(t *testing.T, l *sqlite.Ledger) {
-	t.Helper()
-	ctx := t.Context()
-	receipt, err := l.Accept(ctx, event(1), time.Minute)
-	require.NoError(t, err)
-	require.NoError(t, l.MarkDispatched(ctx, []ledger.Dispatched{{Inbox: receipt.Inbox}}))
-	_, err = l.Replay(ctx, receipt.Inbox, ledger.Order{By: "alice"})
-	require.NoError(t, err)
-	replays, err := l.LeaseReplays(ctx, "here", 1, time.Minute)
-	require.NoError(t, err)
-	require.NoError(t, l.FinishReplay(ctx, replays[0].Replay, "", "nothing new"))
-	require.NoError(t, l.EndNotification(ctx, ledger.NotificationEnd{Inbox: receipt.Inbox, Channel: "ops", State: ledger.NotificationTold}))
-	require.NoError(t, l.DisableChannel(ctx, ledger.DisabledChannel{Fingerprint: "f", Channel: "ops"}))
-	require.NoError(t, l.SetBrake(ctx, ledger.BrakeState{Scope: "billing", By: "alice"}))
-	require.NoError(t, l.RecordResolution(ctx, reward.Resolution{ID: "r", RewardID: 1, Action: reward.ActionRetry}))
-	_, err = l.Decide(ctx, reward.Decision{ID: "d", RewardID: 1, By: "alice", Verdict: reward.Approve}, false)
-	require.NoError(t, err)
-	_, err = l.Reserve(ctx, ledger.Reservation{
-		RewardID: 1, Provider: "billing", Quantity: event(1).Reward.Reward.Quantity,
-		Request: payout.Request{Key: payout.Key(1, 1)}, At: time.Now(),
-	})
-	require.NoError(t, err)
-	c, err := l.Claim(ctx, 1, ledger.Caps{}, time.Now(), time.Now().Add(time.Minute))
-	require.NoError(t, err)
-	_, err = l.Finish(ctx, c.Attempt, payout.Outcome{Class: payout.ClassAccepted, Settled: true, Reference: "ref"})
-	require.NoError(t, err)
 }
