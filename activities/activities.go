@@ -181,6 +181,9 @@ type Config struct {
 	Ladder           Ladder
 	// SendTimeout bounds one call to a provider; zero means 15 seconds.
 	SendTimeout time.Duration
+	// Queues are the task queues of the providers whose payouts are limited, by
+	// the provider's name.
+	Queues map[string]string
 }
 
 // Deps are the ports that the activities act through. Now is the clock; nil

@@ -26,13 +26,16 @@ type Standing struct {
 	Status reward.Status `json:"status"`
 	Reason string        `json:"reason,omitempty"`
 	// Payout is the state of the payout's row; empty when there is none.
-	Payout    payout.State    `json:"payout,omitempty"`
-	Quantity  reward.Quantity `json:"quantity"`
-	Provider  string          `json:"provider,omitempty"`
-	Digest    reward.Digest   `json:"digest,omitempty"`
-	Approvals int             `json:"approvals,omitempty"`
-	Needed    int             `json:"needed,omitempty"`
-	Role      string          `json:"role,omitempty"`
+	Payout   payout.State    `json:"payout,omitempty"`
+	Quantity reward.Quantity `json:"quantity"`
+	Provider string          `json:"provider,omitempty"`
+	// Queue is the task queue on which the provider's payouts are submitted, where
+	// they are limited; empty where they are not.
+	Queue     string        `json:"queue,omitempty"`
+	Digest    reward.Digest `json:"digest,omitempty"`
+	Approvals int           `json:"approvals,omitempty"`
+	Needed    int           `json:"needed,omitempty"`
+	Role      string        `json:"role,omitempty"`
 	// HoldUntil is when a policy's hold ends; zero when it does not by itself.
 	HoldUntil time.Time `json:"hold_until,omitzero"`
 	Ladder    Ladder    `json:"ladder,omitzero"`
@@ -103,6 +106,7 @@ func (a *Activities) standing(ctx context.Context, rec ledger.Record) (Standing,
 		Reason:    rec.Reason,
 		Quantity:  rec.Reward.Quantity,
 		Provider:  rec.Provider,
+		Queue:     a.cfg.Queues[rec.Provider],
 		Digest:    rec.Digest,
 		Needed:    rec.Approvals,
 		Role:      rec.Role,
@@ -112,7 +116,7 @@ func (a *Activities) standing(ctx context.Context, rec ledger.Record) (Standing,
 	p, err := a.ledger.Payout(ctx, rec.Reward.ID)
 	switch {
 	case err == nil:
-		s.Payout = p.State
+		s.Payout, s.Queue = p.State, a.cfg.Queues[p.Provider]
 		return s, nil
 	case !fault.Is(err, fault.NotFound):
 		return Standing{}, err

@@ -22,14 +22,18 @@ type PayInput struct {
 	Assess bool `json:"assess,omitempty"`
 	// Heard are the decisions that ended a wait for people.
 	Heard []DecideInput `json:"heard,omitempty"`
+	// Queue is the task queue that this activity had to wait its turn in; empty
+	// where nothing is limited. With Assess, a payout whose provider has another
+	// one is not submitted: the caller asks again, there.
+	Queue string `json:"queue,omitempty"`
 }
 
 // PayResult is where the payout stands afterwards, and what it needs.
 type PayResult struct {
 	Payout payout.State `json:"payout,omitempty"`
 	// Status is empty when nothing was paid or tried: the reward is not to be
-	// paid now, and is as Standing says, or it could not be verified, and Standing
-	// is nil.
+	// paid now, or on another queue, and is as Standing says, or it could not be
+	// verified, and Standing is nil.
 	Status   reward.Status `json:"status,omitempty"`
 	Standing *Standing     `json:"standing,omitempty"`
 	// Close is where the close stands that followed at once; nil when none did.
@@ -65,7 +69,7 @@ func (a *Activities) Pay(ctx context.Context, in PayInput) (PayResult, error) {
 	var standing *Standing
 	if in.Assess {
 		standing = a.assessAtOnce(ctx, in)
-		if standing == nil || !standing.payable() {
+		if standing == nil || !standing.payable() || standing.Queue != in.Queue {
 			return PayResult{Standing: standing}, nil
 		}
 	}

@@ -47,13 +47,41 @@ type Options struct {
 	// StopTimeout is how long running activities may finish; 30 seconds by
 	// default, longer than any call to a provider.
 	StopTimeout time.Duration
+	// Deployment is the version that this worker belongs to; its zero value is a
+	// worker without versions.
+	Deployment Deployment
+	// Autoscale lets the server say how many requests for tasks are open at once,
+	// for a worker whose server is elsewhere. An embedded one has no use for more
+	// than the SDK's two.
+	Autoscale bool
+	// PerMinute is how many activities of the task queue may start in a minute,
+	// on all workers together; zero does not limit them.
+	PerMinute int
 }
+
+// Deployment names a version of the workers, for Temporal's worker versioning.
+type Deployment struct {
+	// Name is the worker deployment; it holds no dot.
+	Name string
+	// Build is the version within it.
+	Build string
+}
+
+// maxPollers bounds what the server may scale to, for each kind of task.
+const maxPollers = 50
 
 // New returns a worker that is registered and not started.
 func New(
 	c client.Client, o Options,
 	rewards *activities.Activities, notifications *activities.Notifications, messages ...*activities.ApprovalMessages,
 ) worker.Worker {
+	o = o.withDefaults()
+	w := worker.New(c, o.TaskQueue, o.sdk())
+	Register(w, rewards, notifications, messages...)
+	return w
+}
+
+func (o Options) withDefaults() Options {
 	if o.TaskQueue == "" {
 		o.TaskQueue = workflows.TaskQueue
 	}
@@ -63,15 +91,34 @@ func New(
 	if o.StopTimeout <= 0 {
 		o.StopTimeout = 30 * time.Second
 	}
-	w := worker.New(c, o.TaskQueue, worker.Options{
+	return o
+}
+
+// sdk returns the options in the SDK's words.
+func (o Options) sdk() worker.Options {
+	sdk := worker.Options{
 		MaxConcurrentActivityExecutionSize:      o.Activities,
 		MaxConcurrentLocalActivityExecutionSize: o.Activities,
 		WorkerStopTimeout:                       o.StopTimeout,
 		DisableRegistrationAliasing:             true,
 		// A workflow that does not replay keeps its task waiting for a good
 		// deployment, and never fails.
-		WorkflowPanicPolicy: worker.BlockWorkflow,
-	})
-	Register(w, rewards, notifications, messages...)
-	return w
+		WorkflowPanicPolicy:          worker.BlockWorkflow,
+		TaskQueueActivitiesPerSecond: float64(o.PerMinute) / 60,
+	}
+	if o.Deployment.Name != "" {
+		// docs/decisions/0024 says why no workflow is pinned.
+		sdk.DeploymentOptions = worker.DeploymentOptions{
+			UseVersioning:             true,
+			Version:                   worker.WorkerDeploymentVersion{DeploymentName: o.Deployment.Name, BuildID: o.Deployment.Build},
+			DefaultVersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
+		}
+	}
+	if o.Autoscale {
+		scaled := worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
+			InitialNumberOfPollers: 2, MinimumNumberOfPollers: 1, MaximumNumberOfPollers: maxPollers,
+		})
+		sdk.WorkflowTaskPollerBehavior, sdk.ActivityTaskPollerBehavior = scaled, scaled
+	}
+	return sdk
 }

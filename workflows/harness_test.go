@@ -38,6 +38,8 @@ type house struct {
 	cfg  activities.Config
 	// wrap may put something between the activities and the ledger.
 	wrap func(activities.Ledger) activities.Ledger
+	// mock may replace activities before the run.
+	mock func(*activities.Activities)
 	// due counts what is still to happen in a test.
 	due int
 }
@@ -114,6 +116,9 @@ func (h *house) run() workflows.FulfilmentResult {
 	})
 	require.NoError(h.t, err)
 	worker.Register(h.env, acts, nil)
+	if h.mock != nil {
+		h.mock(acts)
+	}
 	h.env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflows.FulfilmentID(rewardID), TaskQueue: workflows.TaskQueue})
 	h.env.ExecuteWorkflow(workflows.FulfilmentType, workflows.NewFulfilment(rewardID))
 	require.True(h.t, h.env.IsWorkflowCompleted())

@@ -66,6 +66,19 @@ func sendMoney(ctx workflow.Context) workflow.Context {
 	})
 }
 
+// inTurn has an activity wait for its turn at a provider whose payouts are
+// limited. What has waited too long is assessed again, because nobody may take
+// tasks from the queue any more: the provider was renamed, or its limit taken away.
+func inTurn(ctx workflow.Context, queue string) workflow.Context {
+	options := workflow.GetActivityOptions(ctx)
+	options.TaskQueue, options.ScheduleToStartTimeout = queue, turnWithin
+	return workflow.WithActivityOptions(ctx, options)
+}
+
+// turnWithin is how long a payout waits for its turn before it looks again. Until
+// then no person can send it another way.
+const turnWithin = 10 * time.Minute
+
 // straight is for the way of a reward that needs nobody, in one go and inside
 // the workflow task, while nothing else is known of it. It has a single attempt,
 // as sendMoney has: what is not heard of is looked up. A worker that dies runs

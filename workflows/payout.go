@@ -1,6 +1,10 @@
 package workflows
 
 import (
+	"errors"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/rewardflow/rewardflow/activities"
@@ -25,8 +29,19 @@ func (r *run) straight(ctx workflow.Context) error {
 func (r *run) pay(ctx workflow.Context) error {
 	in := activities.PayInput{RewardID: r.in.RewardID, Try: r.tries, Assess: len(r.heard) > 0, Heard: r.heard}
 	r.heard = nil
+	ctx = sendMoney(ctx)
+	if r.now.Queue != "" && !in.Assess { // What people said does not wait for a provider's turn.
+		in.Queue = r.now.Queue
+		ctx = inTurn(ctx, in.Queue)
+	}
 	var out activities.PayResult
-	err := workflow.ExecuteActivity(sendMoney(ctx), do.Pay, in).Get(ctx, &out)
+	err := workflow.ExecuteActivity(ctx, do.Pay, in).Get(ctx, &out)
+	if isTimeout(err, enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START) {
+		// Its turn did not come, so nothing was sent.
+		r.log.Info("payout.waits_longer", "queue", in.Queue)
+		r.step = stepAssess
+		return nil
+	}
 	if err != nil {
 		r.log.Warn("payout.not_heard_of", "error", err)
 		r.step = stepLookUp
@@ -121,4 +136,9 @@ func (r *run) closed(out activities.CloseResult) {
 	case !out.Closed:
 		r.pause = max(out.Again, rest(r.tries))
 	}
+}
+
+func isTimeout(err error, kind enumspb.TimeoutType) bool {
+	timeout, ok := errors.AsType[*temporal.TimeoutError](err)
+	return ok && timeout.TimeoutType() == kind
 }

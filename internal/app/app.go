@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
-	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/rewardflow/rewardflow/internal/config"
 	"github.com/rewardflow/rewardflow/internal/crashpoint"
@@ -27,8 +26,10 @@ import (
 	"github.com/rewardflow/rewardflow/internal/intake"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/policy"
+	"github.com/rewardflow/rewardflow/internal/provision"
 	"github.com/rewardflow/rewardflow/internal/telemetry"
 	"github.com/rewardflow/rewardflow/worker"
+	"github.com/rewardflow/rewardflow/workflows"
 )
 
 // Options describe a process.
@@ -56,6 +57,11 @@ type Options struct {
 	Started func(ctx context.Context, a *App)
 	// Lookup reads the environment, for telemetry; nil reads nothing.
 	Lookup func(string) (string, bool)
+	// Deployment is the version of this process's worker; its zero value is a
+	// worker without versions.
+	Deployment worker.Deployment
+	// Cluster says that the Temporal server is elsewhere, and serves others too.
+	Cluster bool
 	// DrainFor is how long the API still serves after Stop was called, and says
 	// that it is not ready, so that a proxy sends requests elsewhere before they
 	// are refused. Zero does not wait.
@@ -82,7 +88,7 @@ type App struct {
 	desk    *desk.Desk
 	policy  *policy.Policy
 	handler http.Handler
-	worker  sdkworker.Worker
+	worker  *worker.Group
 	// crash ends the process where a fault test wants it; nil in every other.
 	crash *crashpoint.Armed
 	// firstPromoter is the worker's client; nil in a process without one.
@@ -335,7 +341,10 @@ func (a *App) checkFirstPromoter(ctx context.Context) {
 func (a *App) connect(ctx context.Context) error {
 	call, cancel := context.WithTimeout(ctx, connectEvery)
 	defer cancel()
-	if err := registerSearchAttributes(call, a.temporal, a.namespace()); err != nil {
+	if _, err := provision.SearchAttributes(call, a.temporal, a.namespace(), workflows.SearchAttributes()); err != nil {
+		if missing, ok := errors.AsType[*provision.ByHandError](err); ok {
+			return fmt.Errorf("%w: %s", err, missing.Do)
+		}
 		return err
 	}
 	return a.worker.Start()

@@ -3,16 +3,16 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
+	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/google/uuid"
 
@@ -229,6 +229,7 @@ func (a *App) buildWorker(
 		Account:          cfg.FirstPromoter.Account,
 		Caps:             caps(cfg),
 		AcceptUnverified: acceptUnverified(cfg),
+		Queues:           payoutQueues(cfg),
 		Ladder: activities.Ladder{
 			RemindAfter: cfg.Approvals.RemindAfter, EscalateAfter: cfg.Approvals.EscalateAfter, HoldAfter: cfg.Approvals.HoldAfter,
 		},
@@ -249,9 +250,26 @@ func (a *App) buildWorker(
 	if slack != nil {
 		board = slackapproval.NewBoard(slack, a.ledger, a.log)
 	}
-	a.worker = worker.New(a.temporal, worker.Options{TaskQueue: cfg.Temporal.TaskQueue}, rewards, notifications,
-		activities.NewApprovalMessages(board))
+	options := worker.Options{TaskQueue: cfg.Temporal.TaskQueue, Deployment: a.opts.Deployment, Autoscale: a.opts.Cluster}
+	workers := []sdkworker.Worker{worker.New(a.temporal, options, rewards, notifications, activities.NewApprovalMessages(board))}
+	for _, name := range slices.Sorted(maps.Keys(payoutQueues(cfg))) {
+		limited := options
+		limited.TaskQueue, limited.PerMinute = payoutQueues(cfg)[name], cfg.Providers[name].PayoutsPerMinute
+		workers = append(workers, worker.NewPayouts(a.temporal, limited, rewards))
+	}
+	a.worker = worker.NewGroup(workers...)
 	return nil
+}
+
+// payoutQueues returns the task queues of the providers whose payouts are limited.
+func payoutQueues(cfg *config.Config) map[string]string {
+	queues := map[string]string{}
+	for name, p := range cfg.Providers {
+		if p.PayoutsPerMinute > 0 {
+			queues[name] = worker.PayoutQueue(cfg.Temporal.TaskQueue, name)
+		}
+	}
+	return queues
 }
 
 func fpConfig(cfg *config.Config) firstpromoter.Config {
@@ -295,28 +313,4 @@ func (e engineHealth) Healthy(ctx context.Context) (bool, string) {
 		return false, "Temporal does not answer: events are accepted, and worked off when it is back"
 	}
 	return true, "Temporal answers"
-}
-
-// registerSearchAttributes adds the search attributes that the namespace does
-// not have. Where that is not allowed, they must have been registered before.
-func registerSearchAttributes(ctx context.Context, c client.Client, namespace string) error {
-	operator := c.OperatorService()
-	have, err := operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
-	if err != nil {
-		return fmt.Errorf("reading the search attributes: %w", err)
-	}
-	missing := map[string]enumspb.IndexedValueType{}
-	for _, key := range workflows.SearchAttributes() {
-		if _, ok := have.GetCustomAttributes()[key.GetName()]; !ok {
-			missing[key.GetName()] = key.GetValueType()
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	_, err = operator.AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
-	if err != nil {
-		return fmt.Errorf("registering the search attributes RewardStatus, RewardUnit, PromoterID and CampaignID (all Keyword): %w", err)
-	}
-	return nil
 }

@@ -64,6 +64,7 @@ func Rules() []Rule {
 		},
 		{Part: "internal/payout", Ours: []string{"internal/reward", "internal/fault"}, Why: "a port knows no adapter"},
 		{Part: "internal/notify", Ours: []string{"internal/reward", "internal/fault"}, Why: "a port knows no adapter"},
+		{Part: "internal/provision", Ours: []string{}, Why: "it speaks to Temporal, and knows nothing of rewards"},
 		{
 			Part: "worker", Ours: []string{"workflows", "activities"}, Why: "it registers, and nothing else",
 		},

@@ -103,7 +103,11 @@ func (p *Program) run(ctx context.Context, source configSource, options app.Opti
 	log.InfoContext(ctx, "process.starting", "version", p.env.Version, "api", options.API, "worker", options.Worker, "config", cfg)
 
 	options.Config, options.Version, options.Logger, options.Lookup = cfg, p.env.Version, log, p.env.Lookup
-	options.DrainFor = cfg.DrainFor
+	options.DrainFor, options.Cluster = cfg.DrainFor, true
+	if options.Worker {
+		options.Deployment = deploymentOf(cfg, p.env)
+		log.InfoContext(ctx, "worker.version", "deployment", options.Deployment.Name, "build", options.Deployment.Build)
+	}
 	process, err := app.New(ctx, options)
 	switch {
 	case err != nil && ctx.Err() != nil:

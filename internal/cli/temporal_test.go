@@ -8,10 +8,13 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	namespacepb "go.temporal.io/api/namespace/v1"
+	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
+
+	"github.com/rewardflow/rewardflow/workflows"
 )
 
 // temporalDouble answers what doctor asks of Temporal: it has the namespace
@@ -19,7 +22,12 @@ import (
 // busy and elsewhere.
 type temporalDouble struct {
 	workflowservice.UnimplementedWorkflowServiceServer
+	operatorservice.UnimplementedOperatorServiceServer
 }
+
+// stingy is a namespace that lacks search attributes and whose client may change
+// nothing.
+const stingy = "stingy"
 
 // startTemporal serves a double on loopback and returns its address.
 func startTemporal(later func(func())) (string, error) {
@@ -29,6 +37,7 @@ func startTemporal(later func(func())) (string, error) {
 	}
 	server := grpc.NewServer()
 	workflowservice.RegisterWorkflowServiceServer(server, temporalDouble{})
+	operatorservice.RegisterOperatorServiceServer(server, temporalDouble{})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -45,11 +54,14 @@ func (temporalDouble) GetSystemInfo(context.Context, *workflowservice.GetSystemI
 func (temporalDouble) DescribeNamespace(
 	_ context.Context, req *workflowservice.DescribeNamespaceRequest,
 ) (*workflowservice.DescribeNamespaceResponse, error) {
-	if req.GetNamespace() != "default" {
+	if req.GetNamespace() == "locked" {
+		return nil, notForYou()
+	}
+	if req.GetNamespace() != "default" && req.GetNamespace() != stingy {
 		return nil, serviceerror.ToStatus(serviceerror.NewNamespaceNotFound(req.GetNamespace())).Err()
 	}
 	return &workflowservice.DescribeNamespaceResponse{
-		NamespaceInfo: &namespacepb.NamespaceInfo{Name: "default", State: enumspb.NAMESPACE_STATE_REGISTERED},
+		NamespaceInfo: &namespacepb.NamespaceInfo{Name: req.GetNamespace(), State: enumspb.NAMESPACE_STATE_REGISTERED},
 	}, nil
 }
 
@@ -70,4 +82,41 @@ func (temporalDouble) DescribeTaskQueue(
 	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{
 		{Identity: "7@elsewhere@"}, {Identity: "17@" + host + "@"},
 	}}, nil
+}
+
+func notForYou() error {
+	return serviceerror.ToStatus(serviceerror.NewPermissionDenied("not for you", "")).Err()
+}
+
+func (temporalDouble) RegisterNamespace(context.Context, *workflowservice.RegisterNamespaceRequest) (*workflowservice.RegisterNamespaceResponse, error) {
+	return nil, notForYou()
+}
+
+func (temporalDouble) ListSearchAttributes(
+	_ context.Context, req *operatorservice.ListSearchAttributesRequest,
+) (*operatorservice.ListSearchAttributesResponse, error) {
+	have := map[string]enumspb.IndexedValueType{"RewardStatus": enumspb.INDEXED_VALUE_TYPE_KEYWORD}
+	if req.GetNamespace() == "default" {
+		for _, key := range workflows.SearchAttributes() {
+			have[key.GetName()] = key.GetValueType()
+		}
+	}
+	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: have}, nil
+}
+
+func (temporalDouble) AddSearchAttributes(context.Context, *operatorservice.AddSearchAttributesRequest) (*operatorservice.AddSearchAttributesResponse, error) {
+	return nil, notForYou()
+}
+
+func (temporalDouble) CreateSchedule(_ context.Context, req *workflowservice.CreateScheduleRequest) (*workflowservice.CreateScheduleResponse, error) {
+	if req.GetNamespace() == stingy {
+		return nil, notForYou()
+	}
+	return &workflowservice.CreateScheduleResponse{}, nil
+}
+
+func (temporalDouble) DescribeWorkerDeployment(
+	context.Context, *workflowservice.DescribeWorkerDeploymentRequest,
+) (*workflowservice.DescribeWorkerDeploymentResponse, error) {
+	return nil, notForYou()
 }

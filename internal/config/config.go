@@ -68,6 +68,12 @@ const DatabaseSQLite = "sqlite"
 // which name the server, the namespace and the credentials.
 type Temporal struct {
 	TaskQueue string `yaml:"task_queue"`
+	// Deployment is the worker deployment that rewardflow worker belongs to;
+	// empty for workers without versions.
+	Deployment string `yaml:"deployment"`
+	// BuildID is the version within Deployment; empty for the commit that the
+	// program was built from.
+	BuildID string `yaml:"build_id"`
 }
 
 // Engine is the embedded Temporal server of the standalone program. Processes
@@ -158,6 +164,10 @@ type Provider struct {
 	CampaignID      string   `yaml:"campaign_id"`
 	Products        []string `yaml:"products"`
 	FundingSourceID string   `yaml:"funding_source_id"`
+
+	// PayoutsPerMinute limits how many payouts all workers together submit; zero
+	// does not.
+	PayoutsPerMinute int `yaml:"payouts_per_minute"`
 
 	// Timeout bounds one call: above zero and at most 14 s, and zero for a
 	// manual provider, which makes none.

@@ -54,6 +54,7 @@ func (c *Config) validate(d *decoder) {
 	d.unreadable = len(d.problems)
 	c.validateProcess(d)
 	c.validateEngine(d)
+	c.validateDeployment(d)
 	c.validateFirstPromoter(d)
 	c.validateProviders(d)
 	c.validateRoutes(d)

@@ -29,6 +29,21 @@ func (c *Config) validateEngine(d *decoder) {
 	}
 }
 
+// validateDeployment checks what names a version of the workers.
+func (c *Config) validateDeployment(d *decoder) {
+	name := regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`)
+	build := regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$`)
+	if t := c.Temporal; t.Deployment != "" && !name.MatchString(t.Deployment) {
+		d.mistake("temporal.deployment", "is not a name for a worker deployment", "up to 100 letters, digits, - and _")
+	}
+	switch t := c.Temporal; {
+	case t.BuildID != "" && t.Deployment == "":
+		d.mistake("temporal.build_id", "means nothing without temporal.deployment", "nothing, or a deployment as well")
+	case t.BuildID != "" && !build.MatchString(t.BuildID):
+		d.mistake("temporal.build_id", "is not a name for a build", "up to 100 letters, digits, - _ . and +")
+	}
+}
+
 // sameDatabase reports whether the ledger's database is the engine's, or the one
 // that the engine has beside it.
 func sameDatabase(ledger string, engine *url.URL) bool {

@@ -36,13 +36,13 @@ func providerTypes() []string {
 func providerKeys(kind string) []string {
 	switch kind {
 	case ProviderWebhook:
-		return []string{"url", "secret", "secrets", "allow_private_networks", "timeout"}
+		return []string{"url", "secret", "secrets", "allow_private_networks", "payouts_per_minute", "timeout"}
 	case ProviderStripe:
-		return []string{"api_key", "base_url", "require_email_match", "credit_value", "discount_value", "timeout"}
+		return []string{"api_key", "base_url", "require_email_match", "credit_value", "discount_value", "payouts_per_minute", "timeout"}
 	case ProviderPayPal:
-		return []string{"client_id", "client_secret", "base_url", "unclaimed_counts_as_paid", "timeout"}
+		return []string{"client_id", "client_secret", "base_url", "unclaimed_counts_as_paid", "payouts_per_minute", "timeout"}
 	case ProviderTremendous:
-		return []string{"api_key", "base_url", "campaign_id", "products", "funding_source_id", "timeout"}
+		return []string{"api_key", "base_url", "campaign_id", "products", "funding_source_id", "payouts_per_minute", "timeout"}
 	}
 	return nil
 }
@@ -108,7 +108,13 @@ func (d *decoder) checkProvider(key string, p Provider) {
 		return
 	}
 	d.checkTimeout(key+".timeout", p.Timeout)
+	if p.PayoutsPerMinute < 0 || p.PayoutsPerMinute > maxPayoutsPerMinute {
+		d.mistake(key+".payouts_per_minute", fmt.Sprintf("%d is out of range", p.PayoutsPerMinute), fmt.Sprintf("1 to %d, or 0 for no limit", maxPayoutsPerMinute))
+	}
 }
+
+// maxPayoutsPerMinute is more than any provider takes.
+const maxPayoutsPerMinute = 60_000
 
 // checkProviderKeys refuses the keys that only other types have.
 func (d *decoder) checkProviderKeys(key, kind string) {
