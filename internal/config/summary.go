@@ -26,7 +26,7 @@ func (c *Config) Summary() []Setting {
 		{"drain_for", c.DrainFor.String()},
 		{"database", databaseKind(c.Database)},
 		{"temporal.task_queue", c.Temporal.TaskQueue},
-		{"engine.database", databaseKind(c.Engine.Database.Reveal())},
+		{"engine.database", databaseKind(c.Engine.Database)},
 		{"firstpromoter.account", cmp.Or(c.FirstPromoter.Account, "not set")},
 		{"firstpromoter.base_url", hostOf(c.FirstPromoter.BaseURL)},
 		{"firstpromoter.api_key", isSet(c.FirstPromoter.APIKey)},

@@ -20,7 +20,7 @@ func (c *Config) validateEngine(d *decoder) {
 			d.mistake("engine.database", "is not a database that the embedded engine knows", allowed)
 		case !regexp.MustCompile(`^/[A-Za-z][A-Za-z0-9_]{0,39}$`).MatchString(u.Path):
 			d.mistake("engine.database", "does not end in the name of a database", "up to 40 letters, digits and _ after the last slash, beginning with a letter")
-		case sameDatabase(c.Database, u):
+		case sameDatabase(c.Database.Reveal(), u):
 			d.mistake("engine.database", "is the ledger's database", "another database, which Temporal's tables have for themselves")
 		}
 	}
