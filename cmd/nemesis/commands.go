@@ -43,7 +43,7 @@ func newCommand(code *int) *cobra.Command {
 				o.Seed = rand.Uint64N(1_000_000)
 			}
 			if plan {
-				return json.NewEncoder(os.Stdout).Encode(nemesis.Draw(o.Seed, o.Rewards, o.For))
+				return json.NewEncoder(os.Stdout).Encode(nemesis.Draw(o.Seed, o.Rewards, o.For, o.Database != "sqlite"))
 			}
 			if err := place(&o); err != nil {
 				return err
@@ -58,7 +58,8 @@ func newCommand(code *int) *cobra.Command {
 	flags.Uint64Var(&o.Seed, "seed", 0, "what the schedule is drawn from (default: a random one, which is printed)")
 	flags.IntVar(&o.Rewards, "rewards", 100, "how many rewards FirstPromoter will owe")
 	flags.DurationVar(&o.For, "for", time.Minute, "how long the traffic and the faults last; the rest comes on top")
-	flags.StringVar(&o.Database, "database", "sqlite", `the ledger's database: "sqlite", or the URL of an empty PostgreSQL database`)
+	flags.StringVar(&o.Database, "database", "sqlite", `the ledger's database: "sqlite"; "postgres", a server of the run's own from this machine's binaries; or the URL of an empty PostgreSQL database`)
+	flags.StringVar(&o.Program, "program", "", "a built rewardflow to attack (default: it is built from the sources)")
 	flags.BoolVar(&asJSON, "json", false, "print the verdict as one JSON document")
 	flags.BoolVar(&plan, "plan", false, "print the schedule as JSON, and attack nothing")
 	flags.BoolVar(&o.Keep, "keep", false, "keep the books and logs of a run that broke nothing, too")
@@ -71,7 +72,7 @@ func newCommand(code *int) *cobra.Command {
 
 // attack runs one seed and prints its verdict.
 func attack(cmd *cobra.Command, o nemesis.Options, asJSON bool, code *int) error {
-	cmd.PrintErrf("seed %d, %d rewards, %s of faults, %s\n", o.Seed, o.Rewards, o.For, o.Database)
+	cmd.PrintErrf("seed %d, %d rewards, %s of faults\n", o.Seed, o.Rewards, o.For)
 	o.Log = cmd.ErrOrStderr()
 	v, err := nemesis.Run(cmd.Context(), o)
 	if err != nil {
@@ -118,6 +119,11 @@ func place(o *nemesis.Options) error {
 	}
 	if o.For <= 0 || o.Rewards < 1 {
 		return errors.New("--for and --rewards must be above zero")
+	}
+	if o.Program != "" {
+		if o.Program, err = filepath.Abs(o.Program); err != nil {
+			return err
+		}
 	}
 	o.Module, err = moduleRoot()
 	return err

@@ -34,9 +34,11 @@ func buildPrograms(ctx context.Context, o Options, s Schedule, dir string) (b bi
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return b, err
 	}
-	b.good = filepath.Join(dir, "rewardflow")
-	if err := build(ctx, o.Module, b.good, o.Edits); err != nil {
-		return b, err
+	if b.good = o.Program; b.good == "" || len(o.Edits) > 0 {
+		b.good = filepath.Join(dir, "rewardflow")
+		if err := build(ctx, o.Module, b.good, o.Edits); err != nil {
+			return b, err
+		}
 	}
 	if slices.ContainsFunc(s.Acts, func(a Act) bool { return a.Kind == BadDeploy }) {
 		b.bad = filepath.Join(dir, "rewardflow-bad")

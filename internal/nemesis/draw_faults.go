@@ -81,10 +81,13 @@ func (d *drawing) firstPromoter() Act {
 
 // storage is about disks.
 func (d *drawing) storage() Act {
-	switch d.IntN(3) {
-	case 0:
+	what := d.IntN(3)
+	switch {
+	case d.s.Postgres && d.one(2):
+		return Act{At: d.early(), Kind: ServerDown, For: d.between(500*time.Millisecond, 7*time.Second)}
+	case what == 0:
 		return Act{At: d.early(), Kind: Busy, For: d.between(time.Second, 9*time.Second)}
-	case 1:
+	case what == 1:
 		return Act{At: d.early(), Kind: DiskFull, Slot: pick(d, d.apis()...), For: d.between(2*time.Second, 6*time.Second)}
 	default:
 		return Act{At: d.early(), Kind: StoreFault, For: d.between(3*time.Second, 10*time.Second)}

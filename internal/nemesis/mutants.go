@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -145,6 +147,17 @@ func RunMutants(ctx context.Context, o Options, word string, out io.Writer) (all
 	mutants, err := Mutants()
 	if err != nil {
 		return nil, false, err
+	}
+	if o.Program == "" {
+		dir, err := os.MkdirTemp("", "rewardflow-nemesis-")
+		if err != nil {
+			return nil, false, err
+		}
+		defer os.RemoveAll(dir)
+		o.Program = filepath.Join(dir, "rewardflow")
+		if err := build(ctx, o.Module, o.Program, nil); err != nil {
+			return nil, false, err
+		}
 	}
 	ok = true
 	controlled := map[string]bool{}

@@ -87,7 +87,12 @@ func (w *world) act(ctx, run context.Context, a Act) error {
 	case StoreFault, Deleted, Restored, Expired:
 		return w.strikeEngine(run, a)
 	case Busy:
+		if w.s.Postgres {
+			return w.lockPostgres(run, a.For)
+		}
 		return w.holdLedger(run, a.For)
+	case ServerDown:
+		return w.strikePostgres(run, a.For)
 	case BadDeploy:
 		return w.deployBadly(run, a.For)
 	}

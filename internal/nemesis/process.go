@@ -135,6 +135,13 @@ func (s *slot) arm(setting string, pause time.Duration) error {
 	return nil
 }
 
+// ended is closed when the slot's present process has ended.
+func (s *slot) ended() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.process.ended
+}
+
 func (s *slot) pid() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,11 +16,14 @@ type Options struct {
 	Self string
 	// Module is the root of rewardflow's module.
 	Module string
-	Seed   uint64
+	// Program is the lean binary to attack; empty builds it from Module.
+	Program string
+	Seed    uint64
 	// Rewards is how many are owed, and For how long the faults last.
 	Rewards int
 	For     time.Duration
-	// Database is "sqlite", or the URL of an empty PostgreSQL database.
+	// Database is "sqlite", Postgres for a server of the run's own, or the URL of
+	// an empty PostgreSQL database.
 	Database string
 	// Keep leaves the directory of a run that broke nothing, too.
 	Keep bool
@@ -89,16 +92,20 @@ func Run(ctx context.Context, o Options) (Verdict, error) {
 
 func (o Options) schedule() (Schedule, error) {
 	if o.Drill == "" {
-		return Draw(o.Seed, o.Rewards, o.For), nil
+		return Draw(o.Seed, o.Rewards, o.For, o.onPostgres()), nil
 	}
-	return drill(o.Drill, o.Seed)
+	s, err := drill(o.Drill, o.Seed)
+	s.Postgres = o.onPostgres()
+	return s, err
 }
 
+func (o Options) onPostgres() bool { return o.Database != "" && o.Database != "sqlite" }
+
 func (o Options) databaseName() string {
-	if o.Database == "" || o.Database == "sqlite" {
-		return "sqlite"
+	if o.onPostgres() {
+		return Postgres
 	}
-	return "postgres"
+	return "sqlite"
 }
 
 func (o Options) say(format string, args ...any) {
@@ -143,7 +150,7 @@ func (o Options) attack(ctx context.Context, s Schedule, dir string) (e evidence
 	if err := w.collect(ctx, &e); err != nil {
 		return e, err
 	}
-	if e.leaks, err = w.leaks(); err != nil {
+	if e.leaks, err = w.leaks(ctx); err != nil {
 		return e, err
 	}
 	// What was decided and answered while the API was asked is in the books now.

@@ -11,13 +11,18 @@ import (
 )
 
 // Schedule is everything that will be done to a world, and when. It depends on
-// the seed, the number of rewards and the length alone.
+// the seed, the number of rewards, the length and the kind of database alone.
 type Schedule struct {
 	Seed    uint64        `json:"seed"`
 	For     time.Duration `json:"for"`
 	APIs    int           `json:"apis"`
 	Workers int           `json:"workers"`
 	Rewards []Owed        `json:"rewards"`
+	// Postgres says that the ledger is in PostgreSQL, and not in a file.
+	Postgres bool `json:"postgres"`
+	// Migration is the step of the first migration before which it is killed;
+	// zero kills none.
+	Migration int `json:"migration"`
 	// Acts are sorted by their time.
 	Acts []Act `json:"acts"`
 }
@@ -67,6 +72,7 @@ const (
 	StoreFault Kind = "store_faults"
 	Busy       Kind = "ledger_busy"
 	DiskFull   Kind = "disk_full"
+	ServerDown Kind = "postgres_down"
 	Deleted    Kind = "temporal_deleted"
 	Restored   Kind = "temporal_restored"
 	Expired    Kind = "retention_expired"
@@ -114,12 +120,12 @@ type Fault struct {
 }
 
 // Draw draws a schedule. The same arguments draw the same schedule.
-func Draw(seed uint64, rewards int, length time.Duration) Schedule {
+func Draw(seed uint64, rewards int, length time.Duration, postgres bool) Schedule {
 	d := drawing{
 		Rand: rand.New(rand.NewPCG(seed, 0x6e656d65736973)),
-		s:    Schedule{Seed: seed, For: length},
+		s:    Schedule{Seed: seed, For: length, Postgres: postgres},
 	}
-	d.s.APIs, d.s.Workers = 1+d.IntN(2), 1+d.IntN(2)
+	d.s.APIs, d.s.Workers, d.s.Migration = 1+d.IntN(2), 1+d.IntN(2), 1+d.IntN(9)
 	d.traffic(rewards)
 	d.people()
 	d.faults()
@@ -176,6 +182,9 @@ func (s Schedule) wires() []string {
 	var names []string
 	for _, slot := range s.slots() {
 		names = append(names, slot+">engine")
+		if s.Postgres {
+			names = append(names, slot+">postgres")
+		}
 		if isWorker(slot) {
 			names = append(names, slot+">provider", slot+">firstpromoter")
 			continue

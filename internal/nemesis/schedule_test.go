@@ -14,9 +14,9 @@ func TestTheSameSeedDrawsTheSameSchedule(t *testing.T) {
 
 	seen := map[string]uint64{}
 	for seed := range uint64(50) {
-		first, err := json.Marshal(Draw(seed, 40, time.Minute))
+		first, err := json.Marshal(Draw(seed, 40, time.Minute, false))
 		require.NoError(t, err)
-		second, err := json.Marshal(Draw(seed, 40, time.Minute))
+		second, err := json.Marshal(Draw(seed, 40, time.Minute, false))
 		require.NoError(t, err)
 		require.Equal(t, string(first), string(second))
 		other, taken := seen[string(first)]
@@ -31,7 +31,7 @@ func TestEveryKindIsDrawn(t *testing.T) {
 
 	drawn, points, shapes := map[Kind]bool{}, map[string]bool{}, map[[2]int]bool{}
 	for seed := range uint64(60) {
-		s := Draw(seed, 60, time.Minute)
+		s := Draw(seed, 60, time.Minute, seed%2 == 1)
 		shapes[[2]int{s.APIs, s.Workers}] = true
 		require.Len(t, s.Rewards, 60)
 		require.True(t, slices.IsSortedFunc(s.Acts, func(a, b Act) int { return int(a.At - b.At) }))
@@ -50,7 +50,7 @@ func TestEveryKindIsDrawn(t *testing.T) {
 	}
 	for _, kind := range []Kind{
 		Refire, Forge, Amend, ByHand, Notice, Malformed, WrongURL, Look, Decide, Signal, PullBrake, Killed, Stopped, Crash,
-		CutWire, ResetWire, SlowWire, HalfOpen, FPFault, StoreFault, Busy, DiskFull, Deleted, Restored, Expired, BadDeploy,
+		CutWire, ResetWire, SlowWire, HalfOpen, FPFault, StoreFault, Busy, DiskFull, ServerDown, Deleted, Restored, Expired, BadDeploy,
 	} {
 		require.True(t, drawn[kind], "%s is never drawn", kind)
 	}

@@ -172,11 +172,17 @@ func (w *world) countFulfilments(ctx context.Context, e *evidence) error {
 
 // leaks searches everything that rewardflow and Temporal wrote for what must
 // not be kept: the doubles' canaries, and the credentials.
-func (w *world) leaks() ([]string, error) {
+func (w *world) leaks(ctx context.Context) ([]string, error) {
 	var found []string
 	words := map[string]string{
 		simulator.Canary: "a value of an event that is on no list", webhookSecret: "the webhook's secret", apiKey: "FirstPromoter's key",
 		providerSecret: "the provider's secret", token("alice"): "a person's token",
+	}
+	if w.s.Postgres {
+		var err error
+		if found, err = w.leaksInPostgres(ctx, words); err != nil {
+			return nil, err
+		}
 	}
 	for _, dir := range []string{w.dataDir(), w.temporalDir(), filepath.Join(w.dir, "logs")} {
 		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {

@@ -15,7 +15,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rewardflow/rewardflow/internal/crashpoint"
 	"github.com/rewardflow/rewardflow/internal/firstpromoter/simulator"
+	"github.com/rewardflow/rewardflow/internal/postgrestest"
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
@@ -56,6 +58,9 @@ type world struct {
 	digests  map[string]reward.Digest
 	// disrupted are the times in which a wire to the provider was bad.
 	engineMu sync.Mutex
+	// postgres is the run's own server; nil where it has none.
+	postgres    *postgrestest.Server
+	databaseURL string
 }
 
 // binaries are the programs under attack: the lean one, and one with a workflow
@@ -90,7 +95,7 @@ func newWorld(ctx context.Context, o Options, s Schedule, dir string, bin binari
 			return w, err
 		}
 	}
-	if err := w.build(); err != nil {
+	if err := w.build(ctx); err != nil {
 		return w, err
 	}
 	return w, w.awaitReady(ctx, 2*time.Minute)
@@ -98,7 +103,10 @@ func newWorld(ctx context.Context, o Options, s Schedule, dir string, bin binari
 
 // build lays the wires and starts the processes: the doubles first, then the
 // engine, then the processes under attack.
-func (w *world) build() error {
+func (w *world) build(ctx context.Context) error {
+	if err := w.startPostgres(ctx); err != nil {
+		return err
+	}
 	address, err := freeAddress()
 	if err != nil {
 		return err
@@ -140,7 +148,7 @@ func (w *world) build() error {
 		return err
 	}
 	for _, name := range w.s.slots() {
-		if err := w.addSlot(name, addresses[name], fp.Address, provider.Address); err != nil {
+		if err := w.addSlot(ctx, name, addresses[name], fp.Address, provider.Address); err != nil {
 			return err
 		}
 	}
@@ -148,7 +156,7 @@ func (w *world) build() error {
 }
 
 // addSlot lays what the process dials, configures it and starts it.
-func (w *world) addSlot(name, listen, firstPromoter, provider string) error {
+func (w *world) addSlot(ctx context.Context, name, listen, firstPromoter, provider string) error {
 	temporal, err := w.wires.lay(name+">engine", w.temporal)
 	if err == nil && isWorker(name) {
 		if firstPromoter, err = w.wires.lay(name+">firstpromoter", firstPromoter); err == nil {
@@ -158,8 +166,12 @@ func (w *world) addSlot(name, listen, firstPromoter, provider string) error {
 	if err != nil {
 		return err
 	}
+	database, err := w.wirePostgres(name)
+	if err != nil {
+		return err
+	}
 	file := filepath.Join(w.dir, name+".yaml")
-	text := fmt.Sprintf(configuration, listen, w.dataDir(), w.database(), "http://"+firstPromoter+simulator.BasePath, apiKey, webhookSecret,
+	text := fmt.Sprintf(configuration, listen, w.dataDir(), database, "http://"+firstPromoter+simulator.BasePath, apiKey, webhookSecret,
 		"http://"+provider+"/rewards", providerSecret, policyYAML, capsYAML, operatorsYAML())
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
@@ -183,7 +195,35 @@ func (w *world) addSlot(name, listen, firstPromoter, provider string) error {
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "TEMPORAL_ADDRESS=" + temporal}
 		return cmd
 	})
-	return w.slots[name].start()
+	if len(w.slots) > 1 {
+		return w.slots[name].start()
+	}
+	return w.startFirst(ctx, w.slots[name], file)
+}
+
+// startFirst starts the process that makes the ledger's schema, has it killed
+// in the middle of that, and waits until it has died of it.
+func (w *world) startFirst(ctx context.Context, s *slot, config string) error {
+	if w.s.Postgres {
+		if err := w.migrate(ctx, config); err != nil {
+			return err
+		}
+		return s.start()
+	}
+	if w.s.Migration == 0 {
+		return s.start()
+	}
+	if err := s.start(crashpoint.Setting(crashpoint.InMigration, w.s.Migration, crashpoint.Kill)); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	select {
+	case <-s.ended():
+	case <-ctx.Done():
+		// It has fewer steps than that, or a slow disk.
+	}
+	return nil
 }
 
 // configuration is that of one process.
@@ -211,13 +251,6 @@ operators:
 notifications:
   - {events: [lead_signup], channel: {type: log}}
 `
-
-func (w *world) database() string {
-	if w.o.Database == "" {
-		return "sqlite"
-	}
-	return w.o.Database
-}
 
 func (w *world) newSlot(name string, command func() *exec.Cmd) *slot {
 	return &slot{name: name, command: command, logs: filepath.Join(w.dir, "logs"), note: w.note}
@@ -355,6 +388,10 @@ func (w *world) close() {
 	}
 	if w.engine != nil {
 		w.engine.keeper.Wait()
+	}
+	if w.postgres != nil {
+		_ = w.postgres.Close()
+		w.postgres = nil
 	}
 	for _, b := range []*book{w.happened, w.spoken, w.shown, w.probes} {
 		if b != nil {
