@@ -150,6 +150,9 @@ func New(ctx context.Context, opts Options) (*App, error) {
 // Start begins to serve and to work. It returns when the HTTP surface answers;
 // a worker that cannot reach Temporal yet goes on trying.
 func (a *App) Start(ctx context.Context) error {
+	if err := a.serveMetrics(ctx); err != nil {
+		return errors.Join(err, a.Stop(ctx))
+	}
 	if a.opts.API {
 		a.background("unstored deliveries", a.unstored.Run) // It outlives the HTTP surface, to write what that counted last.
 		// Before the server, and so stopped after it: its last events are folded.

@@ -207,3 +207,33 @@ func (l observedLedger) Decide(ctx context.Context, d reward.Decision, acceptUnv
 	}
 	return tally, nil
 }
+
+// budget tells what is left of the requests that FirstPromoter may be asked.
+type budget struct {
+	client    interface{ Left() float64 }
+	perMinute int
+
+	left, limit *prometheus.Desc
+}
+
+func newBudget(client interface{ Left() float64 }, perMinute int) budget {
+	return budget{
+		client: client, perMinute: perMinute,
+		left: prometheus.NewDesc("rewardflow_firstpromoter_requests_left",
+			"Requests that may be sent to FirstPromoter at once; below 0 so many wait for their turn.", nil, nil),
+		limit: prometheus.NewDesc("rewardflow_firstpromoter_requests_per_minute",
+			"The configured budget of this process: firstpromoter.requests_per_minute.", nil, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (b budget) Describe(descs chan<- *prometheus.Desc) {
+	descs <- b.left
+	descs <- b.limit
+}
+
+// Collect implements prometheus.Collector.
+func (b budget) Collect(metrics chan<- prometheus.Metric) {
+	metrics <- prometheus.MustNewConstMetric(b.left, prometheus.GaugeValue, b.client.Left())
+	metrics <- prometheus.MustNewConstMetric(b.limit, prometheus.GaugeValue, float64(b.perMinute))
+}

@@ -162,7 +162,7 @@ func (a *App) buildAPI(
 	if err := a.buildIntake(cfg); err != nil {
 		return err
 	}
-	if err := a.telemetry.Registerer().Register(newGauges(a.ledger, a.unstored)); err != nil {
+	if err := a.telemetry.Registerer().Register(newGauges(a.ledger, a.unstored, slices.Sorted(maps.Keys(cfg.Providers)))); err != nil {
 		return fmt.Errorf("registering the ledger's gauges: %w", err)
 	}
 	a.handler, err = api.New(api.Config{
@@ -225,6 +225,9 @@ func (a *App) buildWorker(
 ) error {
 	a.firstPromoter = firstpromoter.NewClient(fpConfig(cfg))
 	tracer := a.telemetry.Tracer(moneyScope)
+	if err := a.telemetry.Registerer().Register(newBudget(a.firstPromoter, cfg.FirstPromoter.RequestsPerMinute)); err != nil {
+		return fmt.Errorf("registering the gauges of FirstPromoter's budget: %w", err)
+	}
 	rewards, err := activities.New(activities.Config{
 		Account:          cfg.FirstPromoter.Account,
 		Caps:             caps(cfg),

@@ -24,6 +24,11 @@ type Config struct {
 	// DrainFor is how long a process of the API that was told to stop still
 	// serves, so that proxies see that it is not ready: 0 to 20 s.
 	DrainFor time.Duration `yaml:"drain_for"`
+	// MetricsListen is where a process serves its metrics beside the HTTP server,
+	// as host:port; empty for nowhere. A worker has no other place.
+	MetricsListen string `yaml:"metrics_listen"`
+	// Database is DatabaseSQLite; nothing else is supported yet.
+	Database      string              `yaml:"database"`
 	// Database is DatabaseSQLite or the URL of a PostgreSQL database, which may
 	// hold a password.
 	Database      Secret              `yaml:"database"`

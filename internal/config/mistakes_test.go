@@ -39,6 +39,8 @@ func TestMistakes(t *testing.T) {
 		"variable with minus": {"data_dir: ${NO-WHERE}", "data_dir: holds ${ that does not begin a variable"},
 
 		"listen":          {"listen: localhost", "rewardflow.yaml:2: listen: is not host:port; allowed: an address such as 127.0.0.1:8080, or :8080 for every interface (REWARDFLOW_LISTEN)"},
+		"metrics listen":  {"metrics_listen: localhost", "rewardflow.yaml:2: metrics_listen: is not host:port"},
+		"metrics port":    {"metrics_listen: localhost:http", "metrics_listen: does not end in a port number; allowed: 0 to 65535"},
 		"port":            {"listen: localhost:http", "listen: does not end in a port number; allowed: 0 to 65535"},
 		"data_dir":        {`data_dir: " "`, "data_dir: is empty"},
 		"drain_for":       {`drain_for: 1m`, "drain_for: is out of range; allowed: a duration from 0s to 20s"},

@@ -22,6 +22,7 @@ type Setting struct {
 func (c *Config) Summary() []Setting {
 	s := []Setting{
 		{"listen", c.Listen},
+		{"metrics_listen", cmp.Or(c.MetricsListen, "not set")},
 		{"data_dir", c.DataDir},
 		{"drain_for", c.DrainFor.String()},
 		{"database", databaseKind(c.Database)},

@@ -79,6 +79,11 @@ func (c *Config) validateProcess(d *decoder) {
 	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		d.mistake("listen", "does not end in a port number", "0 to 65535 after the colon; 0 takes a free port")
 	}
+	if _, port, err := net.SplitHostPort(c.MetricsListen); c.MetricsListen != "" && err != nil {
+		d.mistake("metrics_listen", "is not host:port", "an address such as 127.0.0.1:9464, or :9464 for every interface; empty for none")
+	} else if _, err := strconv.ParseUint(port, 10, 16); c.MetricsListen != "" && err != nil {
+		d.mistake("metrics_listen", "does not end in a port number", "0 to 65535 after the colon; 0 takes a free port")
+	}
 	if strings.TrimSpace(c.DataDir) == "" {
 		d.mistake("data_dir", "is empty", "a directory, such as .rewardflow")
 	}

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -139,8 +140,8 @@ func requireLinesNameTheReward(t *testing.T, log string, id reward.ID, traceID s
 	t.Helper()
 	seen := map[string]bool{}
 	for line := range strings.Lines(log) {
-		if !strings.Contains(line, id.String()) {
-			continue
+		if !strings.Contains(line, id.String()) || strings.Contains(line, `"component":"temporal"`) {
+			continue // The embedded server's lines are those of another program.
 		}
 		var entry map[string]any
 		require.NoError(t, json.Unmarshal([]byte(line), &entry), line)
@@ -265,4 +266,40 @@ func draw(spans []otlpdouble.Span) string {
 	paths := pathsOf(spans)
 	slices.Sort(paths)
 	return strings.Join(paths, "\n")
+}
+
+// TestAWorkerServesItsMetrics starts a worker and an API, and reads from the
+// worker what only a worker knows.
+func TestAWorkerServesItsMetrics(t *testing.T) {
+	t.Parallel()
+
+	w := newWorld(t, settings{More: "metrics_listen: 127.0.0.1:0"})
+	api := w.start(spec{NoWorker: true})
+	worker := start(t, spec{Config: w.configFile(), Temporal: api.Temporal, NoAPI: true})
+	w.await(soon, w.send(months()), reward.Fulfilled, "")
+
+	_, after, found := strings.Cut(worker.log.String(), "msg=metrics.listening url=")
+	require.True(t, found, worker.log.last(20))
+	url, _, _ := strings.Cut(after, "\n")
+	var body string
+	eventually(t, soon, func() (string, bool) { // The workflow ends after its reward.
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		require.NoError(t, err)
+		resp, err := w.http.Do(req)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		read, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		body = string(read)
+		for _, want := range []string{
+			`rewardflow_payouts_paid_total{provider="team",unit="free_months"} 1`, "rewardflow_firstpromoter_requests_left ",
+			"temporal_num_pollers{", "temporal_workflow_completed_total{", "go_goroutines ",
+		} {
+			if !strings.Contains(body, want) {
+				return want + " is missing", false
+			}
+		}
+		return "", true
+	})
+	require.NotContains(t, body, "rewardflow_inbox_depth", "the ledger is told of by the API")
 }

@@ -106,6 +106,10 @@ func NewClient(cfg Config) *Client {
 	}
 }
 
+// Left returns how many requests may be sent at once; below zero, so many wait
+// for their turn.
+func (c *Client) Left() float64 { return c.limiter.Tokens() }
+
 func readKey(s string) (string, error) {
 	key := strings.TrimSpace(s)
 	if key == "" {

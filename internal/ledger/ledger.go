@@ -35,6 +35,7 @@ type Ledger interface {
 	ApprovalMessages
 	Sessions
 	Overviews
+	Monitor
 	// Ping reports whether the inbox can commit, by a write that leaves no trace.
 	Ping(ctx context.Context) error
 	Close() error

@@ -59,3 +59,32 @@ type Overviews interface {
 	// Overview counts for one caller. Paid begins with the UTC day of since.
 	Overview(ctx context.Context, who Caller, since time.Time) (Overview, error)
 }
+
+// Age is how many wait, and since when the first of them does; the zero time
+// when none waits.
+type Age struct {
+	Count  int
+	Oldest time.Time
+}
+
+// Vitals are what a monitor watches. Reading them costs the same however many
+// rewards have ended.
+type Vitals struct {
+	// Statuses holds every status that some reward has. Oldest is when the first
+	// of those that have it now got it, and zero for a final status.
+	Statuses map[reward.Status]Age
+	// Unknown are payouts whose outcome nobody knows, by their first send.
+	Unknown Age
+	// Unclosed are rewards that are paid and that FirstPromoter is not known to
+	// hold as completed, by when they were paid. It counts no further than
+	// MaxDepth.
+	Unclosed Age
+	// Paid sums what was paid on the UTC day of the asking.
+	Paid []DayTotal
+}
+
+// Monitor tells what a monitor watches.
+type Monitor interface {
+	// Vitals counts as of now.
+	Vitals(ctx context.Context, now time.Time) (Vitals, error)
+}

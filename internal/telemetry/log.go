@@ -66,12 +66,14 @@ const (
 	keyWorkflowID = "workflow_id"
 	// sdkWorkflowID is how Temporal's SDK spells it.
 	sdkWorkflowID = "WorkflowID"
+	// serverWorkflowID is how the embedded server spells it.
+	serverWorkflowID = "wf-id"
 )
 
-// sdkKeys are the keys under which Temporal's SDK logs, and ours.
+// sdkKeys are the keys under which Temporal's SDK and server log, and ours.
 func sdkKeys() map[string]string {
 	return map[string]string{
-		sdkWorkflowID: keyWorkflowID, "WorkflowType": "workflow_type", "RunID": "run_id", "Attempt": "attempt",
+		sdkWorkflowID: keyWorkflowID, serverWorkflowID: keyWorkflowID, "wf-run-id": "run_id", "WorkflowType": "workflow_type", "RunID": "run_id", "Attempt": "attempt",
 		"ActivityID": "activity_id", "ActivityType": "activity_type", "TaskQueue": "task_queue", "Namespace": "namespace",
 		"WorkerID": "worker_id", "WorkerType": "worker_type", "Error": "error", "SignalName": "signal",
 		"UpdateID": "update_id", "UpdateName": "update",
@@ -103,7 +105,7 @@ func (s *subject) note(a slog.Attr) {
 	switch a.Key {
 	case keyRewardID:
 		s.reward, s.rewardID = true, a.Value.String()
-	case keyWorkflowID, sdkWorkflowID:
+	case keyWorkflowID, sdkWorkflowID, serverWorkflowID:
 		s.workflow, s.workflowID = true, a.Value.String()
 	case keyTraceID:
 		s.traced = true

@@ -1,8 +1,9 @@
 // Package telemetry makes what the process tells about itself: metrics for
 // Prometheus, traces for an OpenTelemetry collector, and logs.
 //
-// Metrics are always collected, for the /metrics endpoint. Traces leave the
-// process only when the environment names an exporter; without one nothing is
+// Metrics are always collected, for the /metrics endpoint. Traces, and metrics
+// beside that endpoint, leave the process only when the environment names an
+// exporter; without one nothing is
 // dialled, and spans still carry valid IDs, so that the trace context of a
 // webhook can be stored and taken up later.
 //
@@ -37,7 +38,7 @@ type Config struct {
 	// Logger hears of exports that did not work; nil discards them.
 	Logger *slog.Logger
 	// Lookup reads the environment, as os.LookupEnv does, to decide whether
-	// traces are exported; nil means that they are not. The exporter itself
+	// anything is exported; nil means that it is not. The exporter itself
 	// always reads the process's environment.
 	Lookup func(string) (string, bool)
 }
@@ -47,6 +48,7 @@ type Config struct {
 type Telemetry struct {
 	logger   *slog.Logger
 	registry *prometheus.Registry
+	gather   prometheus.Gatherer
 	meters   *sdkmetric.MeterProvider
 	tracers  *sdktrace.TracerProvider
 }
@@ -64,7 +66,7 @@ func New(ctx context.Context, c Config) (*Telemetry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("describing the process to OpenTelemetry: %w", err)
 	}
-	registry, meters, err := newMeters(about)
+	registry, gather, meters, err := newMeters(ctx, c, about)
 	if err != nil {
 		return nil, fmt.Errorf("collecting metrics: %w", err)
 	}
@@ -72,7 +74,7 @@ func New(ctx context.Context, c Config) (*Telemetry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tracing: %w", err)
 	}
-	return &Telemetry{logger: c.Logger, registry: registry, meters: meters, tracers: tracers}, nil
+	return &Telemetry{logger: c.Logger, registry: registry, gather: gather, meters: meters, tracers: tracers}, nil
 }
 
 // describe names the process. What the environment says (OTEL_SERVICE_NAME,
@@ -91,7 +93,7 @@ func describe(ctx context.Context, c Config) (*resource.Resource, error) {
 
 // Handler serves the metrics in Prometheus' text format.
 func (t *Telemetry) Handler() http.Handler {
-	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{
+	return promhttp.HandlerFor(t.gather, promhttp.HandlerOpts{
 		// One broken metric does not hide the others.
 		ErrorHandling: promhttp.ContinueOnError,
 		ErrorLog:      promLog{t.logger},

@@ -18,7 +18,7 @@ import (
 // newTracers exports spans when the environment asks for it. Else spans have
 // IDs and go nowhere.
 func newTracers(ctx context.Context, c Config, about *resource.Resource) (*sdktrace.TracerProvider, error) {
-	if !wantsTraces(c.Lookup) {
+	if !wants(c.Lookup, "TRACES") {
 		// A caller's decision to sample is passed on all the same.
 		return sdktrace.NewTracerProvider(
 			sdktrace.WithIDGenerator(ids{}), sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample()))), nil
@@ -30,23 +30,23 @@ func newTracers(ctx context.Context, c Config, about *resource.Resource) (*sdktr
 	return sdktrace.NewTracerProvider(
 		sdktrace.WithIDGenerator(ids{}),
 		sdktrace.WithResource(about),
-		sdktrace.WithBatcher(&loggedExporter{SpanExporter: exporter, logger: c.Logger}),
+		sdktrace.WithBatcher(&loggedExporter{SpanExporter: exporter, complaints: complaints{logger: c.Logger}}),
 	), nil
 }
 
-// wantsTraces reports whether the environment names an exporter or a
-// collector. The exporter's own default is a collector on localhost, which
+// wants reports whether the environment names an exporter or a collector for a
+// signal, TRACES or METRICS. The exporter's own default is a collector on localhost, which
 // would be dialled for ever by everybody who has none. The variables are
 // OpenTelemetry's:
 // https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
-func wantsTraces(lookup func(string) (string, bool)) bool {
+func wants(lookup func(string) (string, bool), signal string) bool {
 	if off, _ := lookup("OTEL_SDK_DISABLED"); strings.EqualFold(off, "true") {
 		return false
 	}
-	if exporter, _ := lookup("OTEL_TRACES_EXPORTER"); exporter != "" {
+	if exporter, _ := lookup("OTEL_" + signal + "_EXPORTER"); exporter != "" {
 		return exporter != "none"
 	}
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"} {
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_" + signal + "_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"} {
 		if endpoint, _ := lookup(name); endpoint != "" {
 			return true
 		}
@@ -61,10 +61,7 @@ const complainEvery = time.Minute
 // of them is a global handler.
 type loggedExporter struct {
 	sdktrace.SpanExporter
-	logger *slog.Logger
-
-	mu   sync.Mutex
-	next time.Time
+	complaints
 }
 
 // ExportSpans exports, and reports no error to its caller.
@@ -75,7 +72,15 @@ func (e *loggedExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadO
 	return nil
 }
 
-func (e *loggedExporter) mayComplain(now time.Time) bool {
+// complaints keeps an exporter from filling the log.
+type complaints struct {
+	logger *slog.Logger
+
+	mu   sync.Mutex
+	next time.Time
+}
+
+func (e *complaints) mayComplain(now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if now.Before(e.next) {

@@ -19,6 +19,7 @@ func overviewChecks() []check {
 	return []check{
 		{"CountsFollowEveryMove", countsFollowEveryMove},
 		{"PaidDaysFollowReturns", paidDaysFollowReturns},
+		{"VitalsSayHowOldThingsAre", vitalsSayHowOld},
 		{"SearchFindsByNumberAndCustID", searchFinds},
 		{"SeveralStatusesArePagedInOrder", severalStatusesArePaged},
 	}
@@ -152,6 +153,59 @@ func (b *bundle) payoutOf(t *testing.T, id reward.ID) ledger.Payout {
 	p, err := b.Payout(b.ctx, id)
 	require.NoError(t, err)
 	return p
+}
+
+// vitalsSayHowOld moves rewards through what a monitor watches, an hour between
+// two steps.
+func vitalsSayHowOld(t *testing.T, b *bundle) {
+	vitals := func() ledger.Vitals {
+		v, err := b.Vitals(b.ctx, b.clock.Now())
+		require.NoError(t, err)
+		return v
+	}
+	hour := func(n int) time.Time { return start().Add(time.Duration(n) * time.Hour) }
+	none := ledger.Age{}
+	require.Equal(t, ledger.Vitals{Statuses: map[reward.Status]ledger.Age{}, Paid: vitals().Paid}, vitals())
+	require.Empty(t, vitals().Paid)
+
+	b.accept(t, pending(1, 1))
+	b.clock.advance(time.Hour)
+	b.accept(t, pending(2, 1))
+	require.Equal(t, ledger.Age{Count: 2, Oldest: hour(0)}, vitals().Statuses[reward.Received])
+
+	b.clock.advance(time.Hour)
+	b.approved(t, 1)
+	b.reserved(t, 1)
+	b.claim(t, 1)
+	require.Equal(t, ledger.Age{Count: 1, Oldest: hour(1)}, vitals().Statuses[reward.Received])
+	require.Equal(t, none, vitals().Unknown, "it is on the wire")
+	b.clock.advance(time.Hour)
+	p, err := b.Expire(b.ctx, 1, b.clock.Now().Add(time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, payout.Unknown, p.State)
+	require.Equal(t, ledger.Age{Count: 1, Oldest: hour(2)}, vitals().Unknown, "since its first send")
+	require.NoError(t, b.Move(b.ctx, ledger.Transition{ID: 1, To: reward.Attention, Reason: "the window has closed"}))
+	require.Equal(t, 1, vitals().Unknown.Count, "attention does not hide it")
+	require.Equal(t, none, vitals().Unclosed)
+
+	b.clock.advance(time.Hour)
+	_, err = b.Found(b.ctx, 1, p.Fence, payout.Finding{Answer: payout.FoundSettled, Reference: "ref-1"}, b.clock.Now())
+	require.NoError(t, err)
+	require.Equal(t, none, vitals().Unknown)
+	require.Equal(t, ledger.Age{Count: 1, Oldest: hour(4)}, vitals().Unclosed)
+	require.Equal(t, []ledger.DayTotal{{Day: start().Truncate(24 * time.Hour), Unit: "free_months", Count: 1, Amount: 3}}, vitals().Paid)
+	require.NoError(t, b.Move(b.ctx, ledger.Transition{ID: 1, To: reward.Attention, Reason: "FirstPromoter refuses our key"}))
+	require.Equal(t, ledger.Age{Count: 1, Oldest: hour(4)}, vitals().Unclosed, "attention does not hide it")
+
+	state, taken := b.claimClose(t, 1)
+	require.True(t, taken)
+	require.Equal(t, 1, vitals().Unclosed.Count, "the call is out")
+	b.finishClose(t, 1, state.Fence, ledger.CallDone)
+	require.Equal(t, none, vitals().Unclosed)
+	require.Equal(t, ledger.Age{Count: 1}, vitals().Statuses[reward.Fulfilled], "what has ended has no age")
+
+	b.clock.advance(24 * time.Hour)
+	require.Empty(t, vitals().Paid, "that was yesterday")
 }
 
 func searchFinds(t *testing.T, b *bundle) {
