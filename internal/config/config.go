@@ -27,8 +27,6 @@ type Config struct {
 	// MetricsListen is where a process serves its metrics beside the HTTP server,
 	// as host:port; empty for nowhere. A worker has no other place.
 	MetricsListen string `yaml:"metrics_listen"`
-	// Database is DatabaseSQLite; nothing else is supported yet.
-	Database      string              `yaml:"database"`
 	// Database is DatabaseSQLite or the URL of a PostgreSQL database, which may
 	// hold a password.
 	Database      Secret              `yaml:"database"`

@@ -117,7 +117,7 @@ func temporalLatencies() sdkmetric.View {
 // are the ones that Temporal's dashboards ask for: counters end in _total,
 // latencies in _seconds.
 func (t *Telemetry) TemporalMetrics() client.MetricsHandler {
-	return temporalotel.NewMetricsHandler(temporalotel.MetricsHandlerOptions{
+	handler := temporalotel.NewMetricsHandler(temporalotel.MetricsHandlerOptions{
 		Meter:                t.Meter(temporalScope),
 		UseMonotonicCounters: true,
 		// The default is to panic.
@@ -125,4 +125,10 @@ func (t *Telemetry) TemporalMetrics() client.MetricsHandler {
 			t.logger.Warn("a Temporal metric is not collected", slog.Any("error", err))
 		},
 	})
+	// What is watched for its first time exists before it.
+	for _, reason := range []string{"NonDeterminismError", "WorkflowError"} {
+		handler.WithTags(map[string]string{"failure_reason": reason}).Counter("temporal_workflow_task_execution_failed").Inc(0)
+	}
+	handler.Counter("temporal_request_failure").Inc(0)
+	return handler
 }
