@@ -53,7 +53,7 @@ func parse(args []string) (arguments, error) {
 	set.IntVar(&o.Kills, "kills", 5, "how often each contender is killed; 0 leaves that part out")
 	set.IntVar(&o.Batch, "batch", 20, "how many rewards are sent in each life of a contender that is killed")
 	set.Uint64Var(&o.Seed, "seed", 7, "draws the schedule of kills")
-	set.DurationVar(&o.Quiet, "quiet", time.Minute, "how long nothing may happen before what is unfinished counts as lost")
+	set.DurationVar(&o.Quiet, "quiet", 90*time.Second, "how long nothing may happen before what is unfinished counts as lost")
 	set.StringVar(&a.only, "only", "", "contenders, with commas (default: all)")
 	set.StringVar(&a.out, "out", "", "file to write the report to (default: standard output)")
 	set.StringVar(&a.dir, "dir", os.TempDir(), "where databases are kept during the run: the disk that is measured")
