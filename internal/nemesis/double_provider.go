@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rewardflow/rewardflow/internal/payout/sandbox"
@@ -62,7 +63,7 @@ func newProvider(dir string) (double, control http.Handler, closing func() error
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	r := &recorder{next: s, book: requests, numbers: make(chan int64)}
+	r := &recorder{next: s, book: requests, numbers: make(chan int64), deaf: map[string]time.Time{}}
 	go r.count()
 	return r, http.NotFoundHandler(), s.Close, nil
 }
@@ -86,6 +87,7 @@ func behavioursOf() map[string][]sandbox.Behaviour {
 		"sloweffect": {sandbox.SlowEffect(3 * time.Second)},
 		"refuse":     {sandbox.Refuse("no such customer")},
 		"reset":      {sandbox.LoseAnswer().Times(2)},
+		"deaf":       {sandbox.LoseAnswer()},
 	}
 }
 
@@ -95,6 +97,25 @@ type recorder struct {
 	next    http.Handler
 	book    *book
 	numbers chan int64
+
+	mu sync.Mutex
+	// deaf holds until when nothing is said about a key.
+	deaf map[string]time.Time
+}
+
+// deafFor is how long the mood "deaf" answers no look-up.
+const deafFor = 12 * time.Second
+
+// hears reports whether a look-up is answered. The first payout of a deaf
+// customer begins the silence.
+func (r *recorder) hears(line request) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	until, known := r.deaf[line.Key]
+	if line.Method == http.MethodPost && moodOf(line.Cust) == "deaf" && !known {
+		r.deaf[line.Key] = line.At.Add(deafFor)
+	}
+	return line.Method != http.MethodGet || !line.At.Before(until)
 }
 
 func (r *recorder) count() {
@@ -112,7 +133,13 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	req.Body = io.NopCloser(bytes.NewReader(body))
 	line := request{Number: <-r.numbers, Method: req.Method, Key: keyOf(req), Cust: custOf(body)}
+	line.At = time.Now().UTC()
 	r.note(line)
+	if !r.hears(line) {
+		r.note(request{Number: line.Number, Answer: http.StatusServiceUnavailable, Whole: true})
+		http.Error(w, "not now", http.StatusServiceUnavailable)
+		return
+	}
 	answer := &copied{header: http.Header{}, real: w}
 	defer func() {
 		if broken := recover(); broken != nil || answer.taken {

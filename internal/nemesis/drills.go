@@ -83,11 +83,15 @@ func fullDiskDrill() Schedule {
 // claim, for as long as it takes the other one to pay, and no longer than its
 // attempt may live.
 func beforeClaimDrill() Schedule {
-	return Schedule{For: 22 * time.Second, APIs: 1, Workers: 2, Rewards: gifts(6, "good"), Acts: []Act{
+	s := Schedule{For: 32 * time.Second, APIs: 1, Workers: 2, Rewards: gifts(10, "good"), Acts: []Act{
 		{At: 0, Kind: Crash, Slot: "worker-1", Point: crashpoint.BeforeClaim, N: 1, How: crashpoint.Stop, For: 13 * time.Second},
 		// A reward that has ended takes no claim: these have not.
-		{At: 0, Kind: FPFault, Fault: &Fault{On: "update", Status: http.StatusInternalServerError, Times: 30}},
+		{At: 0, Kind: FPFault, Fault: &Fault{On: "update", Status: http.StatusInternalServerError, Times: 60}},
 	}}
+	for n := range s.Rewards { // The armed worker shall have come up, and get one of them.
+		s.Rewards[n].At += time.Duration(4+n) * time.Second
+	}
+	return s
 }
 
 // slowAnswerDrill has the provider pay and answer too late.
@@ -129,10 +133,8 @@ func afterEffectDrill() Schedule {
 	}}
 }
 
-// windowDrill loses the answer, and keeps the provider out of reach until it has
-// forgotten the key.
+// windowDrill has a provider that pays, answers nothing, and cannot be asked
+// until it has forgotten the key.
 func windowDrill() Schedule {
-	return Schedule{For: 20 * time.Second, APIs: 1, Workers: 1, Rewards: gifts(1, "lost"), Acts: []Act{
-		{At: 2500 * time.Millisecond, Kind: CutWire, Wire: "worker-1>provider", For: 14 * time.Second},
-	}}
+	return Schedule{For: 24 * time.Second, APIs: 1, Workers: 1, Rewards: gifts(2, "deaf")}
 }

@@ -99,11 +99,13 @@ func (e *evidence) wasShown(digest reward.Digest, f effect) bool {
 	})
 }
 
-// rejectedBefore returns who was told that a rejection counts, before the
-// effect.
+// rejectedBefore returns who was told, before the effect, that a rejection of
+// just that counts. A reward that changes asks again, as after an approval: who
+// rejected what it was has said nothing of what it is.
 func (e *evidence) rejectedBefore(f effect) string {
 	for _, s := range e.spoken {
-		if s.Reward == f.Reward && s.Lane == "api" && s.Verdict == reward.Reject && s.Answer == 200 && s.At.Before(f.At) {
+		if s.Reward == f.Reward && s.Lane == "api" && s.Verdict == reward.Reject && s.Answer == 200 && s.At.Before(f.At) &&
+			e.wasShown(s.Digest, f) {
 			return s.Who
 		}
 	}

@@ -229,6 +229,15 @@ func TestWhatIsRightIsNotBroken(t *testing.T) {
 			e.facts[4] = fact{At: at(4), Kind: "answered", ID: 1, Delivery: 7, Answer: 200}
 			e.facts = append(e.facts, fact{At: at(5), Kind: "answered", ID: 1, Delivery: 8, Answer: 200})
 		},
+		"rejected, and then it changed": func(e *evidence) {
+			rejected(e)
+			e.shown = append(e.shown, shown{At: at(5), Reward: 2, Who: "bob", Digest: "d0", Quantity: quantity{700, reward.Credits}, Promoter: 7, Cust: "good-1"})
+			for i := range e.spoken {
+				if e.spoken[i].Key == "k2" {
+					e.spoken[i].Digest = "d0"
+				}
+			}
+		},
 		"200 after it was settled": func(e *evidence) { e.wire[0].Answer, e.wire[0].At = 200, at(2.5) },
 		"too busy to say no":       func(e *evidence) { e.probes[0].Answer = 503 },
 	} {

@@ -218,6 +218,7 @@ func (o Options) try(ctx context.Context, m Mutant, c *Caught) error {
 			}
 		}
 		if c.By != "" {
+			c.Trouble = ""
 			return removed(v)
 		}
 		c.Trouble = "no invariant was broken"

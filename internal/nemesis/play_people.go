@@ -109,7 +109,7 @@ func (w *world) decide(ctx, run context.Context, a Act, id reward.ID) error {
 			}
 		}
 	}
-	key := fmt.Sprintf("nemesis-%d-%s-%d", a.Reward, a.Who, a.At.Milliseconds())
+	key := fmt.Sprintf("nemesis-%d-%s-%d", a.Reward, a.Who, w.said.Add(1))
 	times := 1
 	if a.Again {
 		times = 2
@@ -139,7 +139,7 @@ func (w *world) vote(ctx context.Context, id reward.ID, who string, v reward.Ver
 
 // signal sends a decision as the Temporal UI would, which proves no identity.
 func (w *world) signal(ctx context.Context, a Act, id reward.ID) error {
-	key := fmt.Sprintf("nemesis-signal-%d-%d", a.Reward, a.At.Milliseconds())
+	key := fmt.Sprintf("nemesis-signal-%d-%d", a.Reward, w.said.Add(1))
 	if err := w.spoken.write(spoken{At: time.Now().UTC(), Key: key, Reward: id, Who: a.Who, Verdict: a.Verdict, Lane: "signal"}); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ const (
 func (w *world) settle(ctx context.Context, e *evidence) error {
 	began := time.Now()
 	e.shows, e.late, e.stuck = map[reward.ID]detail{}, map[reward.ID]string{}, map[reward.ID]string{}
-	open := e.rewards()
+	open := slices.DeleteFunc(e.rewards(), e.neverOurs)
 	var judged bool
 	for ctx.Err() == nil {
 		var moving []reward.ID
@@ -65,6 +66,13 @@ func (w *world) settle(ctx context.Context, e *evidence) error {
 	}
 	w.note("settled", map[string]any{"seconds": time.Since(began).Seconds()})
 	return ctx.Err()
+}
+
+// neverOurs reports whether a reward was completed by hand before one of its
+// events was answered 2xx: nobody will send another, and nobody owes anything.
+func (e *evidence) neverOurs(id reward.ID) bool {
+	byHand := slices.ContainsFunc(e.facts, func(f fact) bool { return f.ID == id && f.By == "hand" })
+	return byHand && !slices.ContainsFunc(e.wire, func(d delivery) bool { return d.Reward == id && d.Answer/100 == 2 })
 }
 
 // follow looks at one reward, and has people decide what the schedule wants

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rewardflow/rewardflow/internal/crashpoint"
@@ -47,6 +48,8 @@ type world struct {
 	urls, direct []string
 	temporal     string
 	enginePort   int
+	// said counts decisions, so that each has a key of its own.
+	said atomic.Int64
 	// faulty is set while the engine's store shall fail.
 	faulty bool
 	// deployed is the binary that workers run, and ids the rewards by their
@@ -56,7 +59,7 @@ type world struct {
 	limited  map[string]bool
 	ids      map[int]reward.ID
 	digests  map[string]reward.Digest
-	// disrupted are the times in which a wire to the provider was bad.
+	// engineMu keeps disasters with Temporal apart.
 	engineMu sync.Mutex
 	// postgres is the run's own server; nil where it has none.
 	postgres    *postgrestest.Server
