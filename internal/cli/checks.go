@@ -50,7 +50,7 @@ func (p *Program) checks(source configSource) []check {
 		}
 	}
 	temporal := &temporalChecks{environment: p.env}
-	checks = append(checks, check{"Temporal", temporal.server})
+	checks = append(checks, check{"Temporal", temporal.server}, check{"search attributes", temporal.attributes})
 	configured("worker", func(ctx context.Context) (string, error) { return temporal.worker(ctx, cfg.Temporal.TaskQueue) })
 	checks = append(checks, check{"API", func(ctx context.Context) (string, error) { return p.checkAPI(ctx, cfg) }})
 	return checks

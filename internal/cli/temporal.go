@@ -13,6 +13,9 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	sdklog "go.temporal.io/sdk/log"
+
+	"github.com/rewardflow/rewardflow/internal/provision"
+	"github.com/rewardflow/rewardflow/workflows"
 )
 
 // temporalOptions reads Temporal's own variables and profiles.
@@ -38,6 +41,7 @@ func (v variables) LookupEnv(name string) (string, bool) { return v.env.Lookup(n
 type temporalChecks struct {
 	environment Env
 	options     client.Options
+	namespace   string
 	reached     bool
 }
 
@@ -64,7 +68,7 @@ func (t *temporalChecks) server(ctx context.Context) (string, error) {
 	case errors.As(err, new(*serviceerror.NamespaceNotFound)), errors.As(err, new(*serviceerror.NotFound)):
 		return "", &failure{
 			message: fmt.Sprintf("Temporal at %s has no namespace %s", address, namespace),
-			next:    "make it (temporal operator namespace create --namespace " + namespace + "), or set TEMPORAL_NAMESPACE",
+			next:    "rewardflow setup makes it where that is allowed; or set TEMPORAL_NAMESPACE",
 		}
 	case errors.As(err, new(*serviceerror.PermissionDenied)):
 		return "", &failure{
@@ -77,8 +81,28 @@ func (t *temporalChecks) server(ctx context.Context) (string, error) {
 			next:    "look into Temporal's own log, and ask again",
 		}
 	}
-	t.reached = true
+	t.reached, t.namespace = true, namespace
 	return fmt.Sprintf("it answers at %s, with the namespace %s", address, namespace), nil
+}
+
+// attributes looks whether the namespace has the search attributes.
+func (t *temporalChecks) attributes(ctx context.Context) (string, error) {
+	if !t.reached {
+		return "", skipped("Temporal cannot be asked")
+	}
+	c, err := client.DialContext(ctx, t.options)
+	if err != nil {
+		return "", skipped("Temporal cannot be asked")
+	}
+	defer c.Close()
+	err = provision.Lacking(ctx, c, t.namespace, workflows.SearchAttributes())
+	if missing, ok := errors.AsType[*provision.ByHandError](err); ok {
+		return "", &failure{message: missing.What, next: missing.Do}
+	}
+	if err != nil {
+		return "", skipped("Temporal does not say which search attributes the namespace " + t.namespace + " has")
+	}
+	return "all are there", nil
 }
 
 // worker looks whether a worker takes tasks: without one nothing moves.

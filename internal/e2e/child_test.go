@@ -19,6 +19,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/config"
 	"github.com/rewardflow/rewardflow/internal/engine"
 	"github.com/rewardflow/rewardflow/internal/telemetry"
+	"github.com/rewardflow/rewardflow/worker"
 	"github.com/rewardflow/rewardflow/workflows"
 )
 
@@ -33,6 +34,12 @@ type spec struct {
 	// the child, like cmd/standalone.
 	Temporal     string
 	TemporalPort int
+	// Engine is the URL of a PostgreSQL database for the child's engine; empty is
+	// a SQLite file.
+	Engine string
+	// Build is the version of the child's worker in the deployment that its
+	// configuration names; empty is a worker without one.
+	Build string
 	// UIPort is engine.NoPort for no UI.
 	UIPort int
 	// NoAPI and NoWorker leave a role out.
@@ -99,7 +106,7 @@ func (s spec) serve(ctx context.Context) error {
 		return s.run(ctx, cfg, logger, s.Temporal, "")
 	}
 	e, err := engine.Start(ctx, engine.Options{
-		Dir: filepath.Join(cfg.DataDir, "temporal"), GRPCPort: s.TemporalPort, UIPort: s.UIPort, MetricsPort: engine.NoPort,
+		Dir: filepath.Join(cfg.DataDir, "temporal"), Database: s.Engine, GRPCPort: s.TemporalPort, UIPort: s.UIPort, MetricsPort: engine.NoPort,
 		SearchAttributes: workflows.SearchAttributes(), Logger: logger,
 	})
 	if err != nil {
@@ -110,10 +117,15 @@ func (s spec) serve(ctx context.Context) error {
 
 // run serves until the context ends.
 func (s spec) run(ctx context.Context, cfg *config.Config, logger *slog.Logger, temporal, ui string) error {
+	var deployment worker.Deployment
+	if s.Build != "" {
+		deployment = worker.Deployment{Name: cfg.Temporal.Deployment, Build: s.Build}
+	}
 	process, err := app.New(ctx, app.Options{
 		Config: cfg, API: !s.NoAPI, Worker: !s.NoWorker,
 		Temporal:      client.Options{HostPort: temporal, Identity: "e2e"},
 		TemporalUIURL: ui, Version: "e2e", Logger: logger, Lookup: os.LookupEnv, DrainFor: s.DrainFor,
+		Deployment: deployment, Cluster: s.Build != "", Migrate: true,
 	})
 	if err != nil {
 		return err

@@ -183,9 +183,8 @@ func (w *world) approveAll(ids []reward.ID) (left []reward.ID, saw string) {
 // answered with a 2xx.
 func (w *world) requireAcceptedAreKept() {
 	w.t.Helper()
-	db := openReadOnly(w.t, w.ledgerFile())
 	kept := map[string]bool{}
-	rows, err := db.QueryContext(w.t.Context(), `SELECT type, event_id FROM inbox`)
+	rows, err := w.openLedger().QueryContext(w.t.Context(), `SELECT type, event_id FROM inbox`)
 	require.NoError(w.t, err)
 	defer rows.Close()
 	for rows.Next() {
@@ -211,6 +210,18 @@ func openReadOnly(t *testing.T, path string) *sql.DB {
 	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
+// openLedger opens the ledger's database, to look into it.
+func (w *world) openLedger() *sql.DB {
+	w.t.Helper()
+	if w.set.Database == "" {
+		return openReadOnly(w.t, w.ledgerFile())
+	}
+	db, err := sql.Open("pgx", w.set.Database)
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { require.NoError(w.t, db.Close()) })
 	return db
 }
 

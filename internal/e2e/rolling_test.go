@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rewardflow/rewardflow/internal/payout/sandbox"
+	"github.com/rewardflow/rewardflow/internal/postgrestest"
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
@@ -17,7 +18,23 @@ import (
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 
-	w := newWorld(t, settings{})
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+
+		rollAPIs(t, settings{})
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+
+		server := postgrestest.New(t, postgrestest.Options{})
+		rollAPIs(t, settings{Database: server.Database(t)})
+	})
+}
+
+// rollAPIs restarts the API under 200 events a second.
+func rollAPIs(t *testing.T, set settings) {
+	t.Helper()
+	w := newWorld(t, set)
 	engine := w.launch(spec{NoAPI: true})
 	engine.awaitReady(t)
 	p := newProxy(t, false)
@@ -30,7 +47,7 @@ func TestRollingRestart(t *testing.T) {
 	p.awaitReady(t, 2)
 	w.fp.SetWebhookURLs(hook(p.URL), hook(p.URL))
 
-	s := startStream(t, hook(p.URL), 100, time.Hour, "lead_signup", "reward_created", "promoter_accepted")
+	s := startStream(t, hook(p.URL), 200, time.Hour, "lead_signup", "reward_created", "promoter_accepted")
 	var ids []reward.ID
 	for _, place := range []string{"one", "two", "one"} {
 		ids = append(ids, w.send(months()))

@@ -47,6 +47,10 @@ type settings struct {
 	BaseURL, APIKey string
 	// Listen is any free port by default.
 	Listen string
+	// Database is the URL of the ledger in PostgreSQL; a SQLite file by default.
+	Database string
+	// TeamKeys are further keys of the provider, with a comma before each.
+	TeamKeys string
 	// Around wraps both doubles.
 	Around func(http.Handler) http.Handler
 }
@@ -136,9 +140,9 @@ func (w *world) configFile() string { return filepath.Join(w.dir, "rewardflow.ya
 // configure writes the configuration of the next start.
 func (w *world) configure() {
 	w.t.Helper()
-	text := fmt.Sprintf(configuration, cmp.Or(w.set.Listen, "127.0.0.1:0"), w.dataDir(),
+	text := fmt.Sprintf(configuration, cmp.Or(w.set.Listen, "127.0.0.1:0"), w.dataDir(), cmp.Or(w.set.Database, "sqlite"),
 		cmp.Or(w.set.BaseURL, w.fpURL+simulator.BasePath), cmp.Or(w.set.APIKey, apiKey), webhookSecret,
-		cmp.Or(w.set.CloseByAnswerAfter, time.Hour), w.teamURL, providerSecret,
+		cmp.Or(w.set.CloseByAnswerAfter, time.Hour), w.teamURL, providerSecret, w.set.TeamKeys,
 		cmp.Or(w.set.Policy, "  - {then: pay}"), w.set.More)
 	require.NoError(w.t, os.WriteFile(w.configFile(), []byte(text), 0o600))
 }
@@ -146,6 +150,7 @@ func (w *world) configure() {
 const configuration = `
 listen: %s
 data_dir: %q
+database: %s
 firstpromoter:
   base_url: %s
   api_key: %s
@@ -153,7 +158,7 @@ firstpromoter:
   requests_per_minute: 6000
   close_by_answer_after: %s
 providers:
-  team: {type: webhook, url: %q, secret: %s, allow_private_networks: true}
+  team: {type: webhook, url: %q, secret: %s, allow_private_networks: true%s}
 routes:
   - {unit: cash, provider: team, currency: USD}
   - {provider: team}

@@ -96,6 +96,28 @@ func Namespace(ctx context.Context, c client.Client, name string, retention time
 	return Result{Made: true, Detail: fmt.Sprintf("the namespace %s was made; it keeps closed workflows for %s", name, hours(retention))}, nil
 }
 
+// Lacking says which search attributes a namespace does not have, and changes
+// nothing. The error is a *ByHandError where some are missing or of another type.
+func Lacking(ctx context.Context, c client.Client, namespace string, keys []temporal.SearchAttributeKey) error {
+	found, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+	if err != nil {
+		return fmt.Errorf("reading the search attributes of the namespace %s: %w", namespace, err)
+	}
+	var lacking []temporal.SearchAttributeKey
+	for _, key := range keys {
+		if is, ok := found.GetCustomAttributes()[key.GetName()]; !ok || is != key.GetValueType() {
+			lacking = append(lacking, key)
+		}
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	return &ByHandError{
+		What: fmt.Sprintf("the namespace %s lacks the search attributes %s, so no workflow can start", namespace, list(lacking)),
+		Do:   "rewardflow setup, or: " + attributeCommand(namespace, lacking),
+	}
+}
+
 // SearchAttributes adds those that the namespace does not have, and waits until
 // a query may name each of them.
 func SearchAttributes(ctx context.Context, c client.Client, namespace string, keys []temporal.SearchAttributeKey) (Result, error) {
