@@ -51,6 +51,9 @@ func surface() map[string][]string {
 		"POST /api/v1/events/:id/replay":    {"operator", "admin"},
 		"POST /api/v1/events/replay":        {"operator", "admin"},
 
+		"POST /api/v1/keys/rotate":         {"admin"},
+		"POST /api/v1/promoters/:id/erase": {"admin"},
+
 		"POST /webhooks/firstpromoter/*secret": nil,
 		"POST /webhooks/firstpromoter":         nil,
 		"POST /webhooks/providers/:name":       nil,
@@ -82,7 +85,7 @@ func TestRowThatForgotItsAccessAdmitsNobody(t *testing.T) {
 func TestRouteAdmitsItsRolesAndNobodyElse(t *testing.T) {
 	t.Parallel()
 
-	a := newAPITest(t, withOperators)
+	a := newAPITest(t, withOperators, withKeys)
 	a.ledger.reward = func(reward.ID) (ledger.Record, error) {
 		rec := record(2429153, reward.Attention)
 		rec.Facts = "{}"
@@ -94,6 +97,8 @@ func TestRouteAdmitsItsRolesAndNobodyElse(t *testing.T) {
 		"POST /api/v1/rewards/:id/resolve":  `{"action":"retry"}`,
 		"PUT /api/v1/brake":                 `{"scope":"all","paused":false}`,
 		"POST /api/v1/events/:id/replay":    `{}`,
+		"POST /api/v1/keys/rotate":          `{}`,
+		"POST /api/v1/promoters/:id/erase":  `{}`,
 		"POST /api/v1/events/replay":        `{"from":"2026-11-23T00:00:00Z","to":"2026-11-24T00:00:00Z"}`,
 	}
 	client := 0

@@ -90,7 +90,7 @@ type Provider struct {
 	ByHand bool
 }
 
-// Deps are what the edge hands work to. Spool, Unstored, Replays, Troubles,
+// Deps are what the edge hands work to. Spool, Unstored, Replays, Troubles, Keys,
 // Slack and Draining may be left out.
 type Deps struct {
 	Intake Intake
@@ -113,6 +113,8 @@ type Deps struct {
 	// Slack takes what people do with the buttons in Slack; nil where it is not
 	// configured.
 	Slack SlackInteractions
+	// Keys changes the ledger to another key; nil where nothing is encrypted.
+	Keys Keys
 	// Registerer gets the edge's metrics.
 	Registerer prometheus.Registerer
 	// Draining reports that the process is about to stop: /readyz then sends
@@ -132,6 +134,7 @@ type Ledger interface {
 	eventLog
 	budgetReader
 	inboxProbe
+	eraser
 	identity.Sessions
 	console.Ledger
 }

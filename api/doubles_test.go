@@ -53,6 +53,7 @@ type ledgerDouble struct {
 	totals      func(f ledger.PayoutFilter) ([]ledger.PayoutTotal, error)
 	brakes      func() ([]ledger.BrakeState, error)
 	setBrake    func(s ledger.BrakeState) error
+	erase       func(promoter int64, actor string) (ledger.Erasure, error)
 	ping        func(ctx context.Context) error
 	depth       func() (int, time.Time, error)
 	events      func(f ledger.LogFilter) ([]ledger.Logged, error)
@@ -188,6 +189,13 @@ func (d *ledgerDouble) Brakes(context.Context) ([]ledger.BrakeState, error) {
 		return nil, nil
 	}
 	return d.brakes()
+}
+
+func (d *ledgerDouble) ErasePromoter(_ context.Context, promoter int64, actor string) (ledger.Erasure, error) {
+	if d.erase == nil {
+		return ledger.Erasure{}, nil
+	}
+	return d.erase(promoter, actor)
 }
 
 func (d *ledgerDouble) SetBrake(_ context.Context, s ledger.BrakeState) error {

@@ -32,6 +32,8 @@ const (
 	reads    = identity.Reads
 	decides  = identity.Decides
 	operates = identity.Operates
+	// administers is for what concerns the installation and cannot be taken back.
+	administers = identity.Administers
 )
 
 func roleMissing(a access) error {

@@ -61,6 +61,8 @@ func newRoutes(cfg Config, deps Deps, m *metrics, document []byte) []route {
 	summary := &summaryHandler{ledger: deps.Ledger}
 	events := newEventsHandler(deps)
 	health := newHealthHandler(cfg, deps)
+	keys := &keysHandler{keys: deps.Keys, log: cfg.Logger}
+	promoters := &promotersHandler{ledger: deps.Ledger, log: cfg.Logger}
 
 	return []route{
 		{http.MethodPost, webhookPath, anyone, webhook.receive},
@@ -83,6 +85,9 @@ func newRoutes(cfg Config, deps Deps, m *metrics, document []byte) []route {
 		{http.MethodGet, "/api/v1/events/:id", reads, events.show},
 		{http.MethodPost, "/api/v1/events/:id/replay", operates, events.replay},
 		{http.MethodPost, "/api/v1/events/replay", operates, events.replayRange},
+
+		{http.MethodPost, "/api/v1/keys/rotate", administers, keys.rotate},
+		{http.MethodPost, "/api/v1/promoters/:id/erase", administers, promoters.erase},
 
 		{http.MethodGet, "/api/v1/openapi.json", anyone, showDocument(document)},
 		{http.MethodGet, livezPath, anyone, health.live},

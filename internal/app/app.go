@@ -25,6 +25,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/firstpromoter"
 	"github.com/rewardflow/rewardflow/internal/intake"
 	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/ledger/sealed"
 	"github.com/rewardflow/rewardflow/internal/policy"
 	"github.com/rewardflow/rewardflow/internal/provision"
 	"github.com/rewardflow/rewardflow/internal/telemetry"
@@ -74,8 +75,12 @@ type App struct {
 	log      *slog.Logger
 	cleanups *cleanups
 
-	telemetry  *telemetry.Telemetry
-	ledger     ledger.Ledger
+	telemetry *telemetry.Telemetry
+	ledger    ledger.Ledger
+	// ring holds the keys; nil where nothing is encrypted. sealed is the ledger
+	// that encrypts with them.
+	ring       *encryption.Ring
+	sealed     *sealed.Ledger
 	money      *moneyMetrics
 	temporal   client.Client
 	dispatcher *intake.Dispatcher
@@ -140,6 +145,7 @@ func New(ctx context.Context, opts Options) (*App, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("setting up encryption: %w", err), a.cleanups.run(context.WithoutCancel(ctx)))
 	}
+	a.ring = ring
 	a.opts.Temporal = encryption.Apply(opts.Temporal, ring)
 	if err := a.build(ctx); err != nil {
 		return nil, errors.Join(err, a.cleanups.run(context.WithoutCancel(ctx)))

@@ -51,6 +51,11 @@ func (a *App) build(ctx context.Context) error {
 	if err = a.openOwnLedger(ctx); err != nil {
 		return err
 	}
+	sealing, err := a.seal(ctx, a.ledger)
+	if err != nil {
+		return fmt.Errorf("opening the ledger: %w", err)
+	}
+	a.ledger = sealing
 	if a.money, err = newMoneyMetrics(a.telemetry.Registerer()); err != nil {
 		return err
 	}
@@ -198,6 +203,7 @@ func (a *App) buildAPI(
 			Providers: providers, TaskQueue: cfg.Temporal.TaskQueue, Logger: a.log,
 		}, a.ledger, a.temporal),
 		Slack:      clicks,
+		Keys:       a.keys(),
 		Registerer: a.telemetry.Registerer(),
 		Draining:   a.draining.Load,
 	})

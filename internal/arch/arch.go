@@ -80,6 +80,10 @@ func Rules() []Rule {
 		},
 		{Part: "internal/identity", Ours: []string{"internal/fault", "internal/ledger"}, Why: "who somebody is has nothing to do with what is paid"},
 		{Part: "internal/openid", Ours: []string{"internal/fault", "internal/egress", "internal/identity"}, Why: "it asks who somebody is, and decides nothing"},
+		{
+			Part: "internal/ledger/sealed", Ours: []string{"internal/encryption", "internal/fault", "internal/ledger", "internal/payout", "internal/reward"},
+			Why: "it seals for any ledger, and knows no database",
+		},
 		{Part: "internal/encryption", Ours: []string{}, Why: "what turns content into ciphers knows nothing of what it means"},
 		{
 			Part: "internal/codecserver", Ours: []string{"internal/encryption", "internal/fault", "internal/identity"},

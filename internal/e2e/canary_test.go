@@ -21,6 +21,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/rewardflow/rewardflow/internal/encryption"
 	"github.com/rewardflow/rewardflow/internal/engine"
 	"github.com/rewardflow/rewardflow/internal/firstpromoter/simulator"
 	"github.com/rewardflow/rewardflow/internal/payout/sandbox"
@@ -34,6 +35,8 @@ const (
 	promoterEmail = "canary-promoter@example.net"
 	leadEmail     = "canary-lead@example.org"
 	custID        = "canary-customer"
+	// remark is what a person writes beside a decision.
+	remark = "canary-remark: no customer"
 )
 
 // TestNoSecretIsFoundAnywhere sends events whose every needless value is
@@ -41,6 +44,54 @@ const (
 func TestNoSecretIsFoundAnywhere(t *testing.T) {
 	t.Parallel()
 
+	places, ids := searchAll(t, "")
+	requirePresent(t, places, ids[0], promoterEmail, leadEmail, `"reward_id":`+ids[0].String())
+	for place, content := range places {
+		if strings.HasPrefix(place, "ledger.db") || strings.HasPrefix(place, "GET /api/v1") {
+			continue
+		}
+		for _, personal := range []string{promoterEmail, leadEmail, custID} {
+			require.NotContains(t, string(content), personal, "%s holds personal data", place)
+		}
+	}
+}
+
+// TestEncryptedInstallationHoldsNothingInClear does the same with encryption on:
+// then the ledger holds no personal data in clear either, and Temporal nothing but
+// names.
+func TestEncryptedInstallationHoldsNothingInClear(t *testing.T) {
+	t.Parallel()
+
+	key, text := encryption.NewKey(time.Now())
+	places, ids := searchAll(t, fmt.Sprintf(`
+encryption:
+  keys: [{id: %q, key: %q}]
+  ledger: true
+  codec_server: {listen: 127.0.0.1:0}
+`, key.ID, text))
+	requirePresent(t, places, ids[0], "rfs1.", "rfs1.", key.ID)
+	shown := false
+	for place, content := range places {
+		require.NotContains(t, string(content), text, "%s holds the key", place)
+		if strings.HasPrefix(place, "GET /api/v1") {
+			shown = shown || strings.Contains(string(content), remark)
+			continue // Operators see what they must.
+		}
+		for _, personal := range []string{promoterEmail, leadEmail, custID, remark, "canary-"} {
+			require.NotContains(t, string(content), personal, "%s holds personal data", place)
+		}
+		if strings.HasPrefix(place, "history of ") || strings.HasPrefix(place, "temporal.db") {
+			require.NotContains(t, string(content), `"reward_id"`, "%s holds a payload in clear", place)
+			require.NotContains(t, string(content), "no such customer", "%s holds a reason in clear", place)
+		}
+	}
+	require.True(t, shown, "no operator saw the remark: its absence elsewhere shows nothing")
+}
+
+// searchAll plays every path, and returns everything that is kept or told, by its
+// place, after it has looked for secrets. more is YAML for the configuration.
+func searchAll(t *testing.T, more string) (map[string][]byte, []reward.ID) {
+	t.Helper()
 	people := newCollector(t)
 	spans := newCollector(t)
 	w := newWorld(t, settings{
@@ -50,7 +101,7 @@ notifications:
   - {events: [lead_signup, promoter_accepted, promoter_signed_up, reward_created, reward_fulfilled, reward_attention, reward_quarantined, reward_awaiting_approval], channel: {type: log}}
   - events: [lead_signup, reward_attention]
     channel: {type: webhook, url: "` + people.URL + `/CANARY-channel", secret: CANARY-secret-of-the-channel-0123456789, allow_private_networks: true}
-`,
+` + more,
 	})
 	w.start(spec{Debug: true},
 		"OTEL_EXPORTER_OTLP_ENDPOINT="+spans.URL, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_BSP_SCHEDULE_DELAY=100",
@@ -70,29 +121,24 @@ notifications:
 	dump(t, places, filepath.Join(w.dataDir(), "temporal", "temporal.db"))
 	searchFiles(t, places, w.dataDir())
 
-	requirePresent(t, places, ids[0])
 	for place, content := range places {
 		for _, secret := range []string{
 			simulator.Canary, webhookSecret, apiKey, providerSecret, token("alice"),
 		} {
 			require.NotContains(t, string(content), secret, "%s holds a secret", place)
 		}
-		if strings.HasPrefix(place, "ledger.db") || strings.HasPrefix(place, "GET /api/v1") {
-			continue
-		}
-		for _, personal := range []string{promoterEmail, leadEmail, custID} {
-			require.NotContains(t, string(content), personal, "%s holds personal data", place)
-		}
 	}
+	return places, ids
 }
 
-// requirePresent shows that the search would find: each place holds what it must.
-func requirePresent(t *testing.T, places map[string][]byte, id reward.ID) {
+// requirePresent shows that the search would find: each place holds what it must,
+// the ledger's rewards and events and a history among them.
+func requirePresent(t *testing.T, places map[string][]byte, id reward.ID, rewards, events, history string) {
 	t.Helper()
 	for place, word := range map[string]string{
 		"log": "payout.attempted", "spans": "POST /webhooks/firstpromoter/*secret", "GET /metrics": "rewardflow_",
-		"GET /api/v1/rewards": promoterEmail, "history of " + workflows.FulfilmentID(id): `"reward_id":` + id.String(),
-		"ledger.db rewards": promoterEmail, "ledger.db inbox": leadEmail, "temporal.db": workflows.FulfilmentID(id),
+		"GET /api/v1/rewards": promoterEmail, "history of " + workflows.FulfilmentID(id): history,
+		"ledger.db rewards": rewards, "ledger.db inbox": events, "temporal.db": workflows.FulfilmentID(id),
 	} {
 		require.Contains(t, string(places[place]), word, place)
 	}
@@ -124,7 +170,7 @@ func (w *world) everyPath() []reward.ID {
 	w.await(soon, rejected, reward.Rejected, alice)
 	w.await(soon, forged.Reward, reward.Quarantined, alice)
 	w.await(soon, refused, reward.Attention, alice)
-	w.resolve(refused, alice, map[string]any{"action": "abandon", "comment": "no customer"})
+	w.resolve(refused, alice, map[string]any{"action": "abandon", "comment": remark})
 	w.await(soon, asked, reward.AwaitingApproval, alice)
 	require.Equal(w.t, http.StatusOK, w.decide(asked, reward.Approve, alice).status)
 	w.await(soon, asked, reward.Fulfilled, alice)

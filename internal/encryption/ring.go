@@ -16,7 +16,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -121,6 +123,9 @@ func NewRing(keys []Key, active string) (*Ring, error) {
 
 // Active returns the ID of the key that writes.
 func (r *Ring) Active() string { return r.active }
+
+// IDs returns the IDs of all keys, sorted.
+func (r *Ring) IDs() []string { return slices.Sorted(maps.Keys(r.keys)) }
 
 // Has reports whether the ring holds a key with the ID.
 func (r *Ring) Has(id string) bool {

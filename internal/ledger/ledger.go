@@ -36,6 +36,7 @@ type Ledger interface {
 	Sessions
 	Overviews
 	Monitor
+	PersonalData
 	// Ping reports whether the inbox can commit, by a write that leaves no trace.
 	Ping(ctx context.Context) error
 	Close() error

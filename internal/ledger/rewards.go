@@ -110,6 +110,9 @@ type Filter struct {
 	// Search selects by a number or text that a person typed: the reward's ID,
 	// the promoter's ID, or the promoter's cust_id, in full.
 	Search string
+	// SearchAlso is how else the ledger may hold Search as a cust_id; an adapter
+	// that encrypts it fills it in.
+	SearchAlso string
 	// Asked selects rewards about which people are still asked; nil selects all.
 	Asked *Asked
 	// Before is a cursor: only rewards that are older than this one, in the

@@ -16,6 +16,7 @@ func KeptTables() []string {
 	return []string{
 		"inbox", "deliveries", "rewards", "changes", "decisions", "resolutions", "payout_generations",
 		"payouts", "payout_references", "payout_moves", "attempts", "brake_changes", "replays", "notifications", "disabled_channels",
+		"data_keys", "erasures",
 	}
 }
 
@@ -23,6 +24,7 @@ func KeptTables() []string {
 func ForbiddenUpdates() []string {
 	return []string{
 		`UPDATE inbox SET body = ''`,
+		`UPDATE inbox SET body = '{}'`,
 		`UPDATE inbox SET subject = 'another'`,
 		`UPDATE notifications SET state = 'given_up'`,
 		`UPDATE disabled_channels SET reason = ''`,
@@ -32,6 +34,10 @@ func ForbiddenUpdates() []string {
 		`UPDATE decisions SET verdict = 'approve'`,
 		`UPDATE resolutions SET person = 'mallory'`,
 		`UPDATE payout_generations SET amount = 99`,
+		`UPDATE payout_generations SET destination = 'elsewhere'`,
+		`UPDATE payout_generations SET destination = '(erased)', body = ''`,
+		`UPDATE erasures SET person = 'mallory'`,
+		`UPDATE data_keys SET erased_at = 0`,
 		`UPDATE payout_references SET reward_id = 2`,
 		`UPDATE payout_moves SET to_state = 'paid'`,
 		`UPDATE attempts SET outcome = 'refused'`,
@@ -72,5 +78,9 @@ func Fill(t *testing.T, l ledger.Ledger) {
 	c, err := l.Claim(ctx, 1, ledger.Caps{}, time.Now(), time.Now().Add(time.Minute))
 	require.NoError(t, err)
 	_, err = l.Finish(ctx, c.Attempt, payout.Outcome{Class: payout.ClassAccepted, Settled: true, Reference: "ref"})
+	require.NoError(t, err)
+	_, err = l.AddDataKey(ctx, ledger.DataKey{ID: "k", Subject: ledger.PromoterSubject(99), RingKey: "r", Wrapped: []byte{1}})
+	require.NoError(t, err)
+	_, err = l.ErasePromoter(ctx, 99, "admin")
 	require.NoError(t, err)
 }

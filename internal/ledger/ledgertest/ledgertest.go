@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Ledg
 		"messages":      messageChecks(),
 		"sessions":      sessionChecks(),
 		"overview":      overviewChecks(),
+		"personal":      personalChecks(),
 	}
 	for group, checks := range groups {
 		t.Run(group, func(t *testing.T) {

@@ -28,7 +28,7 @@ func listQuery(f ledger.Filter) (string, []any) {
 		limit = defaultLimit
 	}
 	limit = min(limit, maxLimit)
-	alternatives := cross(cross(askedArms(f.Asked), statusArms(f.Statuses)), searchArms(f.Search))
+	alternatives := cross(cross(askedArms(f.Asked), statusArms(f.Statuses)), searchArms(f.Search, f.SearchAlso))
 	var parts []string
 	var args []any
 	for _, a := range alternatives {
@@ -164,12 +164,15 @@ func askedArms(asked *ledger.Asked) []arm {
 	return arms
 }
 
-func searchArms(search string) []arm {
+func searchArms(search, also string) []arm {
 	search = strings.TrimSpace(search)
 	if search == "" {
 		return []arm{{}}
 	}
 	arms := []arm{term(`r.promoter_cust_id = ? AND r.promoter_cust_id <> ''`, search)}
+	if also != "" {
+		arms = append(arms, term(`r.promoter_cust_id = ? AND r.promoter_cust_id <> ''`, also))
+	}
 	if id, err := reward.ParseID(search); err == nil {
 		arms = append(arms, term(`r.id = ?`, id), term(`r.promoter_id = ?`, int64(id)))
 	}
