@@ -59,7 +59,7 @@ func newCommand(code *int) *cobra.Command {
 	flags.IntVar(&o.Rewards, "rewards", 100, "how many rewards FirstPromoter will owe")
 	flags.DurationVar(&o.For, "for", time.Minute, "how long the traffic and the faults last; the rest comes on top")
 	flags.StringVar(&o.Database, "database", "sqlite", `the ledger's database: "sqlite"; "postgres", a server of the run's own from this machine's binaries; or the URL of an empty PostgreSQL database`)
-	flags.StringVar(&o.Program, "program", "", "a built rewardflow to attack (default: it is built from the sources)")
+	flags.StringVar(&o.Program, "program", "", "a rewardflow to attack that was built from these very sources (default: it is built)")
 	flags.BoolVar(&asJSON, "json", false, "print the verdict as one JSON document")
 	flags.BoolVar(&plan, "plan", false, "print the schedule as JSON, and attack nothing")
 	flags.BoolVar(&o.Keep, "keep", false, "keep the books and logs of a run that broke nothing, too")

@@ -81,12 +81,11 @@ func fullDiskDrill() Schedule {
 
 // beforeClaimDrill lets a worker stand still between the reservation and the
 // claim, for as long as it takes the other one to pay, and no longer than its
-// attempt may live.
+// attempt may live. The provider is slow to answer, so that the reward has not
+// ended when the first one goes on: one that has ended takes no claim.
 func beforeClaimDrill() Schedule {
-	s := Schedule{For: 32 * time.Second, APIs: 1, Workers: 2, Rewards: gifts(10, "good"), Acts: []Act{
+	s := Schedule{For: 32 * time.Second, APIs: 1, Workers: 2, Rewards: gifts(10, "slow"), Acts: []Act{
 		{At: 0, Kind: Crash, Slot: "worker-1", Point: crashpoint.BeforeClaim, N: 1, How: crashpoint.Stop, For: 13 * time.Second},
-		// A reward that has ended takes no claim: these have not.
-		{At: 0, Kind: FPFault, Fault: &Fault{On: "update", Status: http.StatusInternalServerError, Times: 60}},
 	}}
 	for n := range s.Rewards { // The armed worker shall have come up, and get one of them.
 		s.Rewards[n].At += time.Duration(4+n) * time.Second
@@ -99,11 +98,12 @@ func slowAnswerDrill() Schedule {
 	return Schedule{For: 8 * time.Second, APIs: 1, Workers: 1, Rewards: gifts(2, "slow")}
 }
 
-// closeDrill has FirstPromoter complete a reward, say that it could not, and
-// fire its event again.
+// closeDrill has FirstPromoter complete a reward, say that it could not, answer
+// no question about it for a while, and fire its event again.
 func closeDrill() Schedule {
 	s := Schedule{For: 14 * time.Second, APIs: 1, Workers: 1, Rewards: gifts(1, "good"), Acts: []Act{
 		{At: 500 * time.Millisecond, Kind: FPFault, Fault: &Fault{On: "update", Status: http.StatusInternalServerError, AfterEffect: true, Times: 1}},
+		{At: 2500 * time.Millisecond, Kind: FPFault, Fault: &Fault{On: "list", Status: http.StatusInternalServerError, Times: 6}},
 	}}
 	for n := range 8 {
 		s.Acts = append(s.Acts, Act{At: 5*time.Second + time.Duration(n)*time.Second, Kind: Refire, Reward: 1})

@@ -76,10 +76,9 @@ type evidence struct {
 	probes   []probed
 	happened []happening
 
-	// shows is what the API said of each reward after the faults, and unknown
-	// the rewards that it said it has not.
-	shows   map[reward.ID]detail
-	unknown []reward.ID
+	// shows is what the API said of each reward after the faults; what it does not
+	// know is missing.
+	shows map[reward.ID]detail
 	// stuck are rewards that still moved by themselves when the patience for that
 	// was over, and late those that named nothing a minute after the faults.
 	stuck, late map[reward.ID]string

@@ -138,8 +138,6 @@ func (w *world) collect(ctx context.Context, e *evidence) error {
 		var d detail
 		if err := w.get(ctx, w.direct[0]+"/api/v1/rewards/"+id.String(), &d); err == nil {
 			e.shows[id] = d
-		} else {
-			e.unknown = append(e.unknown, id)
 		}
 	}
 	e.events = map[string]bool{}
