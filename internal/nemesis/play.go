@@ -179,10 +179,16 @@ func (w *world) heal(ctx context.Context) error {
 		wake(s.pid())
 	}
 	w.mu.Lock()
+	bad, faulty, limited := w.deployed != w.bin.good, w.faulty, w.limited
 	w.deployed, w.faulty, w.limited = w.bin.good, false, map[string]bool{}
 	w.mu.Unlock()
 	for _, s := range append([]*slot{w.engine}, w.ordered()...) {
-		s.down() // One that is armed, limited or badly deployed still is.
+		s.mu.Lock()
+		ill := s.armed || limited[s.name] || bad && isWorker(s.name) || faulty && s == w.engine
+		s.mu.Unlock()
+		if ill { // What is well is left alone: a restart would mend too much.
+			s.down()
+		}
 		if err := s.start(); err != nil {
 			return err
 		}

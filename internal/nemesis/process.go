@@ -28,6 +28,8 @@ type slot struct {
 	// up says that the slot shall run: a process that ends by itself is started
 	// again.
 	up bool
+	// armed says that the present process may end itself.
+	armed bool
 	// pause is how long an end that nobody asked for is left as it is.
 	pause  time.Duration
 	keeper sync.WaitGroup
@@ -73,7 +75,7 @@ func (s *slot) run(environ []string) error {
 		return fmt.Errorf("starting %s: %w", s.name, err)
 	}
 	p := &process{cmd: cmd, ended: make(chan struct{})}
-	s.process = p
+	s.process, s.armed = p, len(environ) > 0
 	s.note("started", map[string]any{"slot": s.name, "pid": cmd.Process.Pid, "armed": environ})
 	s.keeper.Go(func() { s.watch(p) })
 	return nil
