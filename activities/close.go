@@ -39,9 +39,12 @@ func (a *Activities) Close(ctx context.Context, in CloseInput) (CloseResult, err
 	if err != nil {
 		return CloseResult{}, asTemporal(err)
 	}
-	state, err := a.ledger.ExpireClose(ctx, in.RewardID, a.now())
-	if err != nil {
-		return CloseResult{}, asTemporal(err)
+	state := rec.Closing
+	if state.Call == ledger.CallOut {
+		// Only a call that is out can have run out; asking that costs a commit.
+		if state, err = a.ledger.ExpireClose(ctx, in.RewardID, a.now()); err != nil {
+			return CloseResult{}, asTemporal(err)
+		}
 	}
 	if state.Call == ledger.CallDone {
 		return closed(state), nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"github.com/rewardflow/rewardflow/internal/config"
 	"github.com/rewardflow/rewardflow/internal/crashpoint"
@@ -25,6 +26,14 @@ func OpenLedger(ctx context.Context, cfg *config.Config, log *slog.Logger) (ledg
 }
 
 func openLedger(ctx context.Context, cfg *config.Config, opts relational.Options) (ledger.Ledger, error) {
+	l, err := openRelational(ctx, cfg, opts)
+	if err != nil {
+		return nil, err // And not a ledger that is nil.
+	}
+	return l, nil
+}
+
+func openRelational(ctx context.Context, cfg *config.Config, opts relational.Options) (*relational.Ledger, error) {
 	if cfg.OnPostgres() {
 		return postgres.Open(ctx, cfg.Database.Reveal(), opts)
 	}
@@ -81,3 +90,23 @@ func (a *App) openOwnLedger(ctx context.Context) (err error) {
 
 // migrating is called before each step of the ledger's migration.
 func (a *App) migrating() { a.crash.Pass(crashpoint.InMigration) }
+
+// CopyLedger takes everything of the configured ledger over into another one,
+// which is named as database in the configuration is, must be there (see
+// MigrateLedger), and must be empty; payouts of the first one are paused then,
+// in the name of by. No process may run on either.
+func CopyLedger(ctx context.Context, from, to *config.Config, log *slog.Logger, by string) (relational.Copied, error) {
+	source, err := openRelational(ctx, from, relational.Options{Logger: log})
+	if err != nil {
+		return relational.Copied{}, fmt.Errorf("opening the ledger to copy from: %w", err)
+	}
+	defer func() { _ = source.Close() }()
+	target, err := openRelational(ctx, to, relational.Options{Logger: log})
+	if err != nil {
+		return relational.Copied{}, fmt.Errorf("opening the ledger to copy to: %w", err)
+	}
+	defer func() { _ = target.Close() }()
+	return relational.Copy(ctx, source, target, ledger.BrakeState{
+		Reason: "this ledger was copied to another database, which is in charge now", By: by, At: time.Now(),
+	})
+}

@@ -111,7 +111,7 @@ Is everything set up right?     rewardflow doctor`,
 	p.root.SetErr(env.Stderr)
 	p.globalFlags()
 	p.root.AddCommand(
-		p.apiCommand(), p.workerCommand(), p.migrateCommand(), p.setupCommand(), p.codecServerCommand(),
+		p.apiCommand(), p.workerCommand(), p.migrateCommand(), p.ledgerCommand(), p.setupCommand(), p.codecServerCommand(),
 		p.approvalsCommand(), p.rewardsCommand(), p.showCommand(), p.whyCommand(), p.resolveCommand(), p.brakeCommand(), p.policyCommand(),
 		p.eventsCommand(), p.exportCommand(), p.promotersCommand(),
 		p.doctorCommand(), p.healthcheckCommand(), p.tokenCommand(), p.keysCommand(), p.versionCommand(), exitCodesTopic(),

@@ -49,10 +49,7 @@ func TestScriptsOnPostgres(t *testing.T) {
 
 	server := postgrestest.New(t, postgrestest.Options{})
 	runScripts(t, "testdata/postgres", func(env *testscript.Env) error {
-		address, err := server.Create(t.Context(), "scripts")
-		if err != nil {
-			return err
-		}
+		address := server.Database(t)
 		parsed, err := url.Parse(address)
 		if err != nil {
 			return err

@@ -97,3 +97,8 @@ func (d dialect) Begin() []string { return []string{"BEGIN", d.writersLock} }
 func (dialect) Snapshot() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 }
+
+// Renumber implements relational.Dialect.
+func (dialect) Renumber(table, column string) string {
+	return fmt.Sprintf(`SELECT setval(pg_get_serial_sequence('%[1]s', '%[2]s'), coalesce((SELECT max(%[2]s) FROM %[1]s), 0) + 1, false)`, table, column)
+}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 
 	"github.com/rewardflow/rewardflow/internal/fault"
 )
@@ -38,7 +37,21 @@ func Migrate(ctx context.Context, url string, migrating func()) (Migrated, error
 	return done, errors.Join(err, db.Close())
 }
 
-func (p place) migrate(ctx context.Context, db *sql.DB, migrating func()) (Migrated, error) {
+// migrate holds a lock of its own from before the schema is made: goose's would
+// come after the first look, and two who make one schema or one table at the
+// same moment refuse each other.
+func (p place) migrate(ctx context.Context, db *sql.DB, migrating func()) (_ Migrated, failed error) {
+	turn, err := db.Conn(ctx)
+	if err != nil {
+		return Migrated{}, p.openFault(opMigrate, err)
+	}
+	defer func() { failed = errors.Join(failed, turn.Close()) }()
+	if _, err := turn.ExecContext(ctx, `SELECT pg_advisory_lock($1, 0)`, lockClass); err != nil {
+		return Migrated{}, p.openFault(opMigrate, err)
+	}
+	defer func() {
+		_, _ = turn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1, 0)`, lockClass)
+	}()
 	if err := p.createSchema(ctx, db); err != nil {
 		return Migrated{}, p.openFault(opMigrate, err)
 	}
@@ -89,11 +102,7 @@ func (p place) steps(db *sql.DB) (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(int64(lockClass)), lock.WithLockTimeout(1, 300))
-	if err != nil {
-		return nil, err
-	}
-	return goose.NewProvider(goose.DialectPostgres, db, files, goose.WithDisableGlobalRegistry(true), goose.WithSessionLocker(locker))
+	return goose.NewProvider(goose.DialectPostgres, db, files, goose.WithDisableGlobalRegistry(true))
 }
 
 // check refuses a schema that this program does not know, and changes nothing.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/rewardflow/rewardflow/internal/ledger"
@@ -31,6 +32,15 @@ func (l *Ledger) Readers() *sql.DB { return l.readers }
 // Depth counts what waits, and no further than most.
 func (l *Ledger) Depth(ctx context.Context, most int) (int, time.Time, error) {
 	return l.depth(ctx, most)
+}
+
+// CopiedTables are the tables that Copy fills.
+func CopiedTables() []string {
+	tables := slices.Clone(derived)
+	for _, t := range copied {
+		tables = append(tables, t.table)
+	}
+	return tables
 }
 
 // MaxQueued is how many operations may wait.

@@ -39,6 +39,10 @@ func (dialect) Begin() []string { return []string{"BEGIN IMMEDIATE"} }
 // Snapshot implements relational.Dialect.
 func (dialect) Snapshot() *sql.TxOptions { return &sql.TxOptions{ReadOnly: true} }
 
+// Renumber implements relational.Dialect: a new row is numbered behind the
+// highest that there is.
+func (dialect) Renumber(string, string) string { return "" }
+
 // Diagnose implements relational.Dialect. Only when SQLite proves that the
 // commit's last frame was not written is nothing committed.
 func (dialect) Diagnose(err error) relational.Diagnosis {
