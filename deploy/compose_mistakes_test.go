@@ -73,6 +73,7 @@ func TestComposeMistakesAreSeen(t *testing.T) {
 		"worker: does not run under the image's account":               at("worker", func(s *types.ServiceConfig) { s.User = "root" }),
 		"worker: REWARDFLOW_DATABASE_FILE is not":                      environment("worker", "REWARDFLOW_DATABASE_FILE", nil),
 		"api-1: TEMPORAL_NAMESPACE is not":                             environment("api-1", "TEMPORAL_NAMESPACE", text("default")),
+		"worker: its metrics are not":                                  environment("worker", "REWARDFLOW_METRICS_LISTEN", nil),
 		"worker: is killed": at("worker", func(s *types.ServiceConfig) {
 			short := types.Duration(10 * time.Second)
 			s.StopGracePeriod = &short

@@ -104,6 +104,8 @@ func checkWhatIsThere(b *broken, project *types.Project) {
 	worker := project.Services["worker"]
 	b.when(apis != 2, "there are %d APIs and not two", apis)
 	b.when(worker.GetScale() != 2, "there are not two workers")
+	metrics := worker.Environment["REWARDFLOW_METRICS_LISTEN"]
+	b.when(metrics == nil || *metrics != ":9464", "worker: its metrics are not where Prometheus looks")
 	b.when(project.Name != "rewardflow", "the project has the name of a directory")
 }
 

@@ -25,8 +25,8 @@ func TestCopyForgetsNoTable(t *testing.T) {
 	}
 	require.NoError(t, rows.Err())
 	require.ElementsMatch(t, tables, append(relational.CopiedTables(),
-		"ping",    // Empty, except within a transaction.
-		"erasing", // As well.
+		"ping",                                // Empty, except within a transaction.
+		"erasing",                             // As well.
 		"goose_db_version", "sqlite_sequence", // The schema's own.
 	))
 }
