@@ -8,11 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -206,22 +206,27 @@ func (w *world) deployBadly(run context.Context, length time.Duration) error {
 	if err != nil {
 		return err
 	}
-	// Compared here: what a visibility store makes of a time differs.
-	open = slices.DeleteFunc(open, func(e *workflowpb.WorkflowExecutionInfo) bool {
-		return e.GetStartTime().AsTime().Before(began)
-	})
 	c, err := w.dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	var begun []*workflowpb.WorkflowExecutionInfo
 	for _, e := range open {
+		switch after, err := firstTaskAfter(ctx, c, e, began); {
+		case err != nil:
+			return err
+		case after:
+			begun = append(begun, e)
+		}
+	}
+	for _, e := range begun {
 		err := c.TerminateWorkflow(ctx, e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId(), "begun by a bad deployment")
 		if err != nil && !strings.Contains(err.Error(), "already completed") {
 			return err
 		}
 	}
-	w.note("rolled_back", map[string]any{"terminated": len(open)})
+	w.note("rolled_back", map[string]any{"terminated": len(begun)})
 	var apis []*slot
 	for _, name := range w.s.slots() {
 		if !isWorker(name) {
@@ -229,6 +234,23 @@ func (w *world) deployBadly(run context.Context, length time.Duration) error {
 		}
 	}
 	return w.restart(apis)
+}
+
+// firstTaskAfter reports whether the first task of a workflow was completed
+// after a time: a run that was started before it may have waited until then.
+func firstTaskAfter(ctx context.Context, c client.Client, e *workflowpb.WorkflowExecutionInfo, then time.Time) (bool, error) {
+	history := c.GetWorkflowHistory(ctx, e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId(), false,
+		enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for history.HasNext() {
+		event, err := history.Next()
+		if err != nil {
+			return false, err
+		}
+		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
+			return !event.GetEventTime().AsTime().Before(then), nil
+		}
+	}
+	return false, nil
 }
 
 func (w *world) deploy(binary string) error {
