@@ -67,6 +67,12 @@ type Deployment struct {
 	Build string
 }
 
+// cachedWorkflows is how many open workflows a process keeps in memory. A reward
+// that waits for people costs some 80 KB there, and days may pass until it is
+// asked again; one that was dropped is replayed from its history, a few dozen
+// events. The SDK's own 10,000 would take 900 MB.
+const cachedWorkflows = 256
+
 // maxPollers bounds what the server may scale to, for each kind of task.
 const maxPollers = 50
 
@@ -76,6 +82,7 @@ func New(
 	rewards *activities.Activities, notifications *activities.Notifications, messages ...*activities.ApprovalMessages,
 ) worker.Worker {
 	o = o.withDefaults()
+	worker.SetStickyWorkflowCacheSize(cachedWorkflows) // Of the whole process; workers that run already keep theirs.
 	w := worker.New(c, o.TaskQueue, o.sdk())
 	Register(w, rewards, notifications, messages...)
 	return w

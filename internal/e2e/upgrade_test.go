@@ -119,8 +119,15 @@ func build(t *testing.T, changes map[string][]string) string {
 // startWorker runs a program's worker on the world, and returns when it works.
 func startWorker(t *testing.T, w *world, program string) *process {
 	t.Helper()
+	return startLean(t, w, program, "worker", "worker.started")
+}
+
+// startLean runs a role of the lean program on the world, and returns when its
+// log says that it has begun.
+func startLean(t *testing.T, w *world, program, role, begun string) *process {
+	t.Helper()
 	p := &process{
-		cmd: exec.CommandContext(context.WithoutCancel(t.Context()), program, "worker", "--config", w.configFile()),
+		cmd: exec.CommandContext(context.WithoutCancel(t.Context()), program, role, "--config", w.configFile()),
 		log: &tail{}, ended: make(chan struct{}),
 	}
 	p.cmd.Env = []string{"TEMPORAL_ADDRESS=" + w.process.Temporal, "HOME=" + w.dir}
@@ -130,9 +137,9 @@ func startWorker(t *testing.T, w *world, program string) *process {
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("the log of a worker:\n%s", p.log.last(40))
+			t.Logf("the log of a %s:\n%s", role, p.log.last(40))
 		}
 	})
-	eventually(t, startWithin, func() (string, bool) { return p.log.last(3), strings.Contains(p.log.String(), "worker.started") })
+	eventually(t, startWithin, func() (string, bool) { return p.log.last(3), strings.Contains(p.log.String(), begun) })
 	return p
 }
