@@ -114,7 +114,7 @@ func (o Options) sdk() worker.Options {
 		TaskQueueActivitiesPerSecond: float64(o.PerMinute) / 60,
 	}
 	if o.Deployment.Name != "" {
-		// docs/decisions/0024 says why no workflow is pinned.
+		// docs/decisions/0022 says why no workflow is pinned.
 		sdk.DeploymentOptions = worker.DeploymentOptions{
 			UseVersioning:             true,
 			Version:                   worker.WorkerDeploymentVersion{DeploymentName: o.Deployment.Name, BuildID: o.Deployment.Build},
