@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"go.temporal.io/server/common/config"
 	"go.temporal.io/server/common/headers"
 	sqliteschema "go.temporal.io/server/schema/sqlite"
+	_ "modernc.org/sqlite" // The driver "sqlite".
 )
 
 const (
@@ -142,7 +144,24 @@ func (d *directory) checkSchema() (bool, error) {
 	if found != want {
 		return false, &SchemaError{Database: d.file(databaseFile), WrittenBy: found.Server, Server: want.Server}
 	}
-	return true, nil
+	return d.hasTables()
+}
+
+// hasTables looks into the database itself: a copy that was made at a bad moment
+// and put in its place may hold nothing, whatever the marker says. Such a file
+// has no workflow to lose, and no server starts on it.
+func (d *directory) hasTables() (there bool, failed error) {
+	db, err := sql.Open("sqlite", "file:"+escapeURI(d.file(databaseFile))+"?mode=rw&_pragma=busy_timeout(10000)")
+	if err != nil {
+		return false, fmt.Errorf("looking into the database: %w", err)
+	}
+	defer func() { failed = errors.Join(failed, db.Close()) }()
+	err = db.QueryRow(`SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'namespaces')`).Scan(&there)
+	if err != nil {
+		return false, fmt.Errorf("%s cannot be read (%w): delete it (with its -wal and -shm) and start again; nothing is lost, because unfinished rewards are restarted from the ledger",
+			d.file(databaseFile), err)
+	}
+	return there, nil
 }
 
 // createDatabase creates the tables between two writes of the marker, so that

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -150,6 +151,35 @@ func TestStartNamesTheKindOfRefusal(t *testing.T) {
 	schema, ok := errors.AsType[*engine.SchemaError](err)
 	require.True(t, ok)
 	require.Equal(t, filepath.Join(dir, "temporal.db"), schema.Database)
+}
+
+// A copy that was made at a bad moment and put in the database's place may hold
+// nothing: the server starts anew, and says what to do where it cannot.
+func TestStartOnADatabaseThatLostItsTables(t *testing.T) {
+	t.Parallel()
+
+	whole := t.TempDir()
+	first, err := engine.Start(t.Context(), engine.Options{Dir: whole, UIPort: engine.NoPort})
+	require.NoError(t, err)
+	require.NoError(t, first.Stop())
+	marker, err := os.ReadFile(filepath.Join(whole, "schema.json"))
+	require.NoError(t, err)
+	with := func(database string) engine.Options {
+		dir := t.TempDir()
+		writeFile(t, dir, "schema.json", string(marker))
+		writeFile(t, dir, "temporal.db", database)
+		return engine.Options{Dir: dir, UIPort: engine.NoPort}
+	}
+
+	again, err := engine.Start(t.Context(), with(""))
+	require.NoError(t, err)
+	c := dial(t, again)
+	requireRetention(t, c, again.Namespace(), 30*24*time.Hour)
+	c.Close()
+	require.NoError(t, again.Stop())
+
+	_, err = engine.Start(t.Context(), with(strings.Repeat("no database ", 1000)))
+	require.ErrorContains(t, err, "delete it (with its -wal and -shm) and start again; nothing is lost")
 }
 
 // leaveUnfinished makes a directory look as if a first start was killed while
