@@ -147,7 +147,9 @@ func (b *browser) focused(t *testing.T, id string) {
 // press types a key at the page, once it listens to keys that decide.
 func (b *browser) press(t *testing.T, key string) {
 	t.Helper()
-	b.until(t, `document.readyState === "complete" && performance.now() > 900`)
+	// The script runs before that event, however long the page was on its way.
+	b.until(t, `document.readyState === "complete" &&
+		performance.now() - performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd > 900`)
 	down := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Key: key, Text: key}
 	switch key {
 	case "Enter":
