@@ -181,8 +181,12 @@ func (w *writer) lose(jobs []*job, err error) {
 // writes, and for a database that is away for a moment: nothing has been done
 // yet, so that trying again is safe.
 func (w *writer) begin(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*w.lockWait) // A network may be silent for ever.
-	defer cancel()
+	if w.answerTime > 0 {
+		// A network may be silent for ever; a file is not.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, w.lockWait+w.answerTime)
+		defer cancel()
+	}
 	for deadline := time.Now().Add(w.lockWait); ; {
 		err := w.beginOnce(ctx)
 		if err == nil {
