@@ -77,6 +77,11 @@ func (p *Program) examine(ctx context.Context, source configSource) error {
 		all.OK = all.OK && f.Result != checkFailed
 		all.Checks = append(all.Checks, f)
 	}
+	return p.report(all, failure{message: "not everything is in order", next: "do what stands under the checks that failed"})
+}
+
+// report writes the findings, and fails in the given words when one of them does.
+func (p *Program) report(all findings, failed failure) error {
 	raw, err := json.Marshal(all)
 	if err != nil {
 		return fmt.Errorf("writing the findings: %w", err)
@@ -85,7 +90,8 @@ func (p *Program) examine(ctx context.Context, source configSource) error {
 		return err
 	}
 	if !all.OK {
-		return &failure{code: exitFailure, message: "not everything is in order", next: "do what stands under the checks that failed"}
+		failed.code = exitFailure
+		return &failed
 	}
 	return nil
 }

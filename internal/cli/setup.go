@@ -3,9 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -89,17 +87,7 @@ func (p *Program) setup(ctx context.Context, f setupFlags) error {
 		all.OK = all.OK && found.Result != checkFailed
 		all.Checks = append(all.Checks, found)
 	}
-	raw, err := json.Marshal(all)
-	if err != nil {
-		return fmt.Errorf("writing the findings: %w", err)
-	}
-	if err := p.emit(raw, all.write); err != nil {
-		return err
-	}
-	if !all.OK {
-		return &failure{code: exitFailure, message: "not everything could be set up", next: "do what stands under the steps that failed, and run this again"}
-	}
-	return nil
+	return p.report(all, failure{message: "not everything could be set up", next: "do what stands under the steps that failed, and run this again"})
 }
 
 type setupStep struct {

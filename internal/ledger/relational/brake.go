@@ -13,21 +13,25 @@ func (l *Ledger) SetBrake(ctx context.Context, s ledger.BrakeState) error {
 		return invalid(op, "the brake needs a scope: a provider's name, or "+ledger.AllProviders)
 	}
 	return l.writer.do(ctx, op, func(ctx context.Context, t *tx) error {
-		at := s.At
-		if at.IsZero() {
-			at = t.now
+		if s.At.IsZero() {
+			s.At = t.now
 		}
-		_, err := t.exec(ctx, `INSERT INTO brakes (scope, paused, reason, person, at) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (scope) DO UPDATE SET paused = excluded.paused, reason = excluded.reason,
-				person = excluded.person, at = excluded.at`,
-			s.Scope, s.Paused, s.Reason, s.By, millis(at))
-		if err != nil {
-			return err
-		}
-		_, err = t.exec(ctx, `INSERT INTO brake_changes (scope, paused, reason, person, at) VALUES (?, ?, ?, ?, ?)`,
-			s.Scope, s.Paused, s.Reason, s.By, millis(at))
-		return err
+		return t.session.setBrake(ctx, s)
 	})
+}
+
+// setBrake sets the switch of a scope, and remembers that.
+func (s *session) setBrake(ctx context.Context, b ledger.BrakeState) error {
+	_, err := s.exec(ctx, `INSERT INTO brakes (scope, paused, reason, person, at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (scope) DO UPDATE SET paused = excluded.paused, reason = excluded.reason,
+			person = excluded.person, at = excluded.at`,
+		b.Scope, b.Paused, b.Reason, b.By, millis(b.At))
+	if err != nil {
+		return err
+	}
+	_, err = s.exec(ctx, `INSERT INTO brake_changes (scope, paused, reason, person, at) VALUES (?, ?, ?, ?, ?)`,
+		b.Scope, b.Paused, b.Reason, b.By, millis(b.At))
+	return err
 }
 
 // Brakes implements ledger.Brake.

@@ -78,7 +78,8 @@ func Copy(ctx context.Context, from, to *Ledger, retired ledger.BrakeState) (Cop
 	if err != nil {
 		return Copied{}, err
 	}
-	if err := source.pause(ctx, retired); err != nil {
+	retired.Scope, retired.Paused = ledger.AllProviders, true
+	if err := source.setBrake(ctx, retired); err != nil {
 		return Copied{}, classify(from.dialect, opCopy, err)
 	}
 	if err := source.commit(ctx); err != nil {
@@ -115,20 +116,6 @@ func (e *exclusive) commit(ctx context.Context) error {
 
 func (e *exclusive) query(ctx context.Context, statement string) (*sql.Rows, error) {
 	return e.conn.QueryContext(ctx, e.dialect.Rewrite(statement))
-}
-
-func (e *exclusive) pause(ctx context.Context, b ledger.BrakeState) error {
-	for _, statement := range []string{
-		`INSERT INTO brakes (scope, paused, reason, person, at) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (scope) DO UPDATE SET paused = excluded.paused, reason = excluded.reason,
-				person = excluded.person, at = excluded.at`,
-		`INSERT INTO brake_changes (scope, paused, reason, person, at) VALUES (?, ?, ?, ?, ?)`,
-	} {
-		if _, err := e.exec(ctx, statement, ledger.AllProviders, true, b.Reason, b.By, millis(b.At)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // copying is one run of Copy.
