@@ -139,6 +139,20 @@ func pending(id reward.ID, n int) ledger.Event {
 	}
 }
 
+// Event returns an event that asks for a reward, for the tests of an adapter.
+func Event(id int64) ledger.Event {
+	return ledger.Event{
+		Type: "fulfilment_pending", Dedupe: fmt.Sprint(id), EventID: fmt.Sprint(id), Dispatch: true,
+		Reward: &ledger.Claimed{Reward: reward.Reward{
+			ID:       reward.ID(id),
+			Quantity: reward.Quantity{Amount: 3, Unit: reward.FreeMonths},
+			Promoter: reward.Promoter{ID: id % 1000, CustID: "cust-7", Email: "promoter@example.com"},
+			Campaign: reward.Campaign{ID: 17476, Name: "Spring"},
+		}},
+		Body: fmt.Appendf(nil, `{"id":%d,"type":"fulfilment_pending","data":{"amount":3,"unit":"free_months"}}`, id),
+	}
+}
+
 func (b *bundle) accept(t *testing.T, ev ledger.Event) ledger.Receipt {
 	t.Helper()
 	receipt, err := b.Accept(b.ctx, ev, afterPaid)

@@ -67,7 +67,7 @@ func everything(t *testing.T, l *relational.Ledger) []any {
 // and one of whom is kept out.
 func asks(t *testing.T, l *relational.Ledger, id int64) {
 	t.Helper()
-	ev := event(id)
+	ev := ledgertest.Event(id)
 	_, err := l.Accept(t.Context(), ev, time.Minute)
 	require.NoError(t, err)
 	require.NoError(t, l.Assess(t.Context(), ledger.Assessment{
@@ -118,11 +118,11 @@ func TestCopyTakesEverythingOverAndRetiresTheFirst(t *testing.T) {
 	}, false)
 	require.NoError(t, err)
 	require.True(t, tally.Approved)
-	receipt, err := to.Accept(t.Context(), event(1000), time.Minute)
+	receipt, err := to.Accept(t.Context(), ledgertest.Event(1000), time.Minute)
 	require.NoError(t, err)
 	require.Greater(t, receipt.Inbox, int64(done.Events))
 	_, err = to.Reserve(t.Context(), ledger.Reservation{
-		RewardID: 1, Provider: "billing", Quantity: event(1).Reward.Reward.Quantity, Request: payout.Request{Key: payout.Key(1, 1)}, At: time.Now(),
+		RewardID: 1, Provider: "billing", Quantity: ledgertest.Event(1).Reward.Reward.Quantity, Request: payout.Request{Key: payout.Key(1, 1)}, At: time.Now(),
 	})
 	require.NoError(t, err, "what was reserved stays so")
 

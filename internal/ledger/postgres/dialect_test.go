@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rewardflow/rewardflow/internal/ledger/ledgertest"
 	"github.com/rewardflow/rewardflow/internal/ledger/postgres"
 	"github.com/rewardflow/rewardflow/internal/postgrestest"
 )
@@ -55,7 +56,7 @@ func TestAnEventWithNULIsAccepted(t *testing.T) {
 	t.Parallel()
 
 	l := open(t, migrated(t, postgrestest.New(t, postgrestest.Options{})), postgres.Options{})
-	ev := event(7)
+	ev := ledgertest.Event(7)
 	ev.Dedupe, ev.Reward.Reward.Promoter.CustID = "7\x00", "cust\x00-7"
 	receipt, err := l.Accept(t.Context(), ev, time.Minute)
 	require.NoError(t, err)

@@ -15,7 +15,6 @@ import (
 	"github.com/rewardflow/rewardflow/internal/ledger/ledgertest"
 	"github.com/rewardflow/rewardflow/internal/ledger/postgres"
 	"github.com/rewardflow/rewardflow/internal/postgrestest"
-	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -74,18 +73,5 @@ func mustExec(t testing.TB, conn *pgx.Conn, statements ...string) {
 	for _, statement := range statements {
 		_, err := conn.Exec(t.Context(), statement)
 		require.NoError(t, err, statement)
-	}
-}
-
-func event(id int64) ledger.Event {
-	return ledger.Event{
-		Type: "fulfilment_pending", Dedupe: fmt.Sprint(id), EventID: fmt.Sprint(id), Dispatch: true,
-		Reward: &ledger.Claimed{Reward: reward.Reward{
-			ID:       reward.ID(id),
-			Quantity: reward.Quantity{Amount: 3, Unit: reward.FreeMonths},
-			Promoter: reward.Promoter{ID: id % 1000, CustID: "cust-7", Email: "promoter@example.com"},
-			Campaign: reward.Campaign{ID: 17476, Name: "Spring"},
-		}},
-		Body: fmt.Appendf(nil, `{"id":%d,"type":"fulfilment_pending"}`, id),
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/ledger/ledgertest"
 	"github.com/rewardflow/rewardflow/internal/ledger/postgres"
 	"github.com/rewardflow/rewardflow/internal/postgrestest"
 	"github.com/rewardflow/rewardflow/internal/reward"
@@ -33,7 +34,7 @@ func TestServerRestartsUnderWriters(t *testing.T) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				id := next.Add(1)
-				_, err := l.Accept(context.Background(), event(id), time.Minute)
+				_, err := l.Accept(context.Background(), ledgertest.Event(id), time.Minute)
 				mu.Lock()
 				if err == nil {
 					accepted[id] = true
@@ -89,7 +90,7 @@ func TestACommitWithoutAnAnswerIsAmbiguous(t *testing.T) {
 		return admin.QueryRow(t.Context(), `SHOW synchronous_standby_names`).Scan(&set) == nil && set == "nobody"
 	}, 10*time.Second, 10*time.Millisecond)
 
-	_, err := l.Accept(t.Context(), event(7), time.Minute)
+	_, err := l.Accept(t.Context(), ledgertest.Event(7), time.Minute)
 	require.Equal(t, fault.Ambiguous, fault.KindOf(err), "%v", err)
 
 	mustExec(t, admin, `SET synchronous_commit = local`, `ALTER SYSTEM RESET synchronous_standby_names`, `SELECT pg_reload_conf()`)
@@ -97,7 +98,7 @@ func TestACommitWithoutAnAnswerIsAmbiguous(t *testing.T) {
 	r, err := l.Reward(t.Context(), 7)
 	require.NoError(t, err, "it was committed after all")
 	require.Equal(t, reward.ID(7), r.Reward.ID)
-	receipt, err := l.Accept(t.Context(), event(7), time.Minute)
+	receipt, err := l.Accept(t.Context(), ledgertest.Event(7), time.Minute)
 	require.NoError(t, err)
 	require.True(t, receipt.Duplicate)
 }
@@ -112,7 +113,7 @@ func TestAnotherProcessHoldsTheLock(t *testing.T) {
 	l := open(t, address, postgres.Options{LockWait: 100 * time.Millisecond})
 	other := raw(t, address)
 	mustExec(t, other, `BEGIN`, postgres.WritersLock(postgres.DefaultSchema))
-	_, err := l.Accept(t.Context(), event(1), time.Minute)
+	_, err := l.Accept(t.Context(), ledgertest.Event(1), time.Minute)
 	require.Equal(t, fault.Unavailable, fault.KindOf(err))
 	require.Contains(t, fault.Message(err), "another process has been writing for too long")
 	_, err = l.ListRewards(t.Context(), ledger.Filter{})
@@ -132,7 +133,7 @@ func TestLedgersOfOneDatabaseAreIndependent(t *testing.T) {
 	require.NoError(t, err)
 	mustExec(t, raw(t, address), `BEGIN`, postgres.WritersLock(postgres.DefaultSchema))
 	l := open(t, second, postgres.Options{LockWait: 5 * time.Second})
-	_, err = l.Accept(t.Context(), event(1), time.Minute)
+	_, err = l.Accept(t.Context(), ledgertest.Event(1), time.Minute)
 	require.NoError(t, err)
 }
 

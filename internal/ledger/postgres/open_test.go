@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rewardflow/rewardflow/internal/fault"
+	"github.com/rewardflow/rewardflow/internal/ledger/ledgertest"
 	"github.com/rewardflow/rewardflow/internal/ledger/postgres"
 	"github.com/rewardflow/rewardflow/internal/postgrestest"
 )
@@ -102,7 +103,7 @@ func TestManyMigrateAndOpenOneDatabase(t *testing.T) {
 	wg.Wait()
 	for i, l := range ledgers {
 		require.NoError(t, errs[i])
-		_, err := l.Accept(t.Context(), event(int64(i+1)), time.Minute)
+		_, err := l.Accept(t.Context(), ledgertest.Event(int64(i+1)), time.Minute)
 		require.NoError(t, err)
 		require.NoError(t, l.Close())
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/ledger/ledgertest"
 	"github.com/rewardflow/rewardflow/internal/ledger/relational"
 	"github.com/rewardflow/rewardflow/internal/payout"
 	"github.com/rewardflow/rewardflow/internal/reward"
@@ -24,7 +25,7 @@ func TestClaimsThatQueueTogetherKeepTheCap(t *testing.T) {
 	l := open(t, filepath.Join(t.TempDir(), "ledger.db"), relational.Options{Now: func() time.Time { return now }})
 	const rewards = 3
 	for id := reward.ID(1); id <= rewards; id++ {
-		ev := event(int64(id))
+		ev := ledgertest.Event(int64(id))
 		_, err := l.Accept(t.Context(), ev, time.Minute)
 		require.NoError(t, err)
 		owed := ev.Reward.Reward

@@ -3,16 +3,13 @@ package relational_test
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/ledger/relational"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
-	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -40,17 +37,4 @@ func mustExec(t *testing.T, db *sql.DB, statement string) {
 	t.Helper()
 	_, err := db.ExecContext(t.Context(), statement)
 	require.NoError(t, err, statement)
-}
-
-func event(id int64) ledger.Event {
-	return ledger.Event{
-		Type: "fulfilment_pending", Dedupe: fmt.Sprint(id), EventID: fmt.Sprint(id), Dispatch: true,
-		Reward: &ledger.Claimed{Reward: reward.Reward{
-			ID:       reward.ID(id),
-			Quantity: reward.Quantity{Amount: 3, Unit: reward.FreeMonths},
-			Promoter: reward.Promoter{ID: id % 1000, CustID: "cust-7", Email: "promoter@example.com"},
-			Campaign: reward.Campaign{ID: 17476, Name: "Spring"},
-		}},
-		Body: fmt.Appendf(nil, `{"id":%d,"type":"fulfilment_pending","data":{"amount":3,"unit":"free_months"}}`, id),
-	}
 }

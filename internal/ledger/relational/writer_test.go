@@ -12,6 +12,7 @@ import (
 
 	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/ledger/ledgertest"
 	"github.com/rewardflow/rewardflow/internal/ledger/relational"
 )
 
@@ -216,7 +217,7 @@ func TestAnotherProcessHoldsTheLock(t *testing.T) {
 	l, patient := open(t, path, relational.Options{LockWait: 20 * time.Millisecond}), open(t, path, relational.Options{})
 	other := raw(t, path)
 	mustExec(t, other, `BEGIN IMMEDIATE`)
-	_, err := l.Accept(t.Context(), event(1), time.Minute)
+	_, err := l.Accept(t.Context(), ledgertest.Event(1), time.Minute)
 	require.Equal(t, fault.Unavailable, fault.KindOf(err))
 	require.Contains(t, fault.Message(err), "locked by another process")
 	_, err = l.ListRewards(t.Context(), ledger.Filter{})
@@ -228,7 +229,7 @@ func TestAnotherProcessHoldsTheLock(t *testing.T) {
 	require.ErrorIs(t, patient.Ping(ctx), context.DeadlineExceeded)
 	mustExec(t, other, `ROLLBACK`)
 	for _, l := range []*relational.Ledger{l, patient} {
-		_, err = l.Accept(t.Context(), event(1), time.Minute)
+		_, err = l.Accept(t.Context(), ledgertest.Event(1), time.Minute)
 		require.NoError(t, err)
 	}
 }

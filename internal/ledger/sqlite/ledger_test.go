@@ -2,7 +2,6 @@ package sqlite_test
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -16,7 +15,6 @@ import (
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/ledger/ledgertest"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
-	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -50,19 +48,6 @@ func open(t testing.TB, path string, opts sqlite.Options) *sqlite.Ledger {
 	return l
 }
 
-func event(id int64) ledger.Event {
-	return ledger.Event{
-		Type: "fulfilment_pending", Dedupe: fmt.Sprint(id), EventID: fmt.Sprint(id), Dispatch: true,
-		Reward: &ledger.Claimed{Reward: reward.Reward{
-			ID:       reward.ID(id),
-			Quantity: reward.Quantity{Amount: 3, Unit: reward.FreeMonths},
-			Promoter: reward.Promoter{ID: id % 1000, CustID: "cust-7", Email: "promoter@example.com"},
-			Campaign: reward.Campaign{ID: 17476, Name: "Spring"},
-		}},
-		Body: fmt.Appendf(nil, `{"id":%d,"type":"fulfilment_pending","data":{"amount":3,"unit":"free_months"}}`, id),
-	}
-}
-
 // BenchmarkAccept reports how many events are committed in a second when 256
 // of them arrive at once.
 func BenchmarkAccept(b *testing.B) {
@@ -74,7 +59,7 @@ func BenchmarkAccept(b *testing.B) {
 	for range 256 {
 		wg.Go(func() {
 			for id := next.Add(1); id <= int64(b.N); id = next.Add(1) {
-				if _, err := l.Accept(context.Background(), event(id), time.Minute); err != nil {
+				if _, err := l.Accept(context.Background(), ledgertest.Event(id), time.Minute); err != nil {
 					b.Error(err)
 					return
 				}
@@ -104,7 +89,7 @@ func BenchmarkAcceptBySeveralProcesses(b *testing.B) {
 					<-tick.C
 					group.Go(func() {
 						began := time.Now()
-						if _, err := l.Accept(b.Context(), event(int64(p*events+i+1)), time.Minute); err != nil {
+						if _, err := l.Accept(b.Context(), ledgertest.Event(int64(p*events+i+1)), time.Minute); err != nil {
 							b.Error(err)
 						}
 						took <- time.Since(began)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/ledger/ledgertest"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
 )
 
@@ -187,7 +188,7 @@ func TestManyOpenOneNewFile(t *testing.T) {
 	wg.Wait()
 	for i, l := range ledgers {
 		require.NoError(t, errs[i])
-		_, err := l.Accept(t.Context(), event(int64(i+1)), time.Minute)
+		_, err := l.Accept(t.Context(), ledgertest.Event(int64(i+1)), time.Minute)
 		require.NoError(t, err)
 	}
 	records, err := ledgers[0].ListRewards(t.Context(), ledger.Filter{})
