@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rewardflow/rewardflow/internal/nemesis"
+	"github.com/rewardflow/rewardflow/internal/sources"
 )
 
 // exitBroken says that an invariant was broken, or that a mutant was not
@@ -125,25 +126,6 @@ func place(o *nemesis.Options) error {
 			return err
 		}
 	}
-	o.Module, err = moduleRoot()
+	o.Module, err = sources.Root()
 	return err
-}
-
-// moduleRoot returns the directory of the nearest go.mod, from the working
-// directory up.
-func moduleRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", errors.New("there is no go.mod here or above: run it inside the repository, whose program it builds")
-		}
-		dir = parent
-	}
 }

@@ -18,10 +18,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"time"
+
+	"github.com/rewardflow/rewardflow/internal/sources"
 )
 
 // The exit codes.
@@ -98,25 +99,6 @@ func readFlags(args []string, stderr io.Writer) (options, error) {
 	if o.names, err = regexp.Compile(names); err != nil {
 		return o, fmt.Errorf("the pattern of -run: %w", err)
 	}
-	o.root, err = moduleRoot()
+	o.root, err = sources.Root()
 	return o, err
-}
-
-// moduleRoot returns the directory of the nearest go.mod, from the working
-// directory up.
-func moduleRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", errors.New("there is no go.mod here or above: run it inside the repository")
-		}
-		dir = parent
-	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/rewardflow/rewardflow/internal/sources"
 )
 
 // catalogue is where the mutants are, below the module's root.
@@ -25,14 +27,11 @@ type mutant struct {
 	// file is the path of the Go file that is changed, below the module's root.
 	file string
 	// edits are made one after the other.
-	edits []edit
+	edits []sources.Edit
 	// imports are paths that the changed file needs in addition.
 	imports []string
 	tests   []test
 }
-
-// edit replaces a text that stands in the file exactly once.
-type edit struct{ before, after string }
 
 // test names one test exactly, subtests as go test prints them.
 type test struct{ pkg, name string }
@@ -86,10 +85,10 @@ func parse(name string, text []byte) (mutant, error) {
 			return m, fmt.Errorf("section %d is %q, and %q was to come", i+1, section.Name, want)
 		}
 		if want == "old" {
-			m.edits = append(m.edits, edit{before: string(section.Data)})
+			m.edits = append(m.edits, sources.Edit{Old: string(section.Data)})
 			continue
 		}
-		m.edits[len(m.edits)-1].after = string(section.Data)
+		m.edits[len(m.edits)-1].New = string(section.Data)
 	}
 	switch {
 	case m.promise == "" || m.file == "" || len(m.tests) == 0:
@@ -132,26 +131,8 @@ func (m mutant) mutate(root string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text := string(whole)
-	for i, e := range m.edits {
-		switch n := strings.Count(text, e.before); {
-		case e.before == "" || e.before == e.after:
-			return nil, fmt.Errorf("edit %d changes nothing", i+1)
-		case n == 0:
-			return nil, fmt.Errorf("the old text of edit %d no longer stands in %s: bring the mutant up to date", i+1, m.file)
-		case n > 1:
-			return nil, fmt.Errorf("the old text of edit %d stands %d times in %s: take more of the lines around it", i+1, n, m.file)
-		}
-		text = strings.Replace(text, e.before, e.after, 1)
-	}
-	const block = "import (\n"
-	for _, path := range m.imports {
-		if !strings.Contains(text, block) {
-			return nil, fmt.Errorf("%s has no block of imports to add %s to", m.file, path)
-		}
-		text = strings.Replace(text, block, block+"\t\""+path+"\"\n", 1)
-	}
-	return []byte(text), nil
+	changed, err := sources.Apply(m.file, string(whole), m.edits, m.imports)
+	return []byte(changed), err
 }
 
 // packages returns the packages of the tests, sorted.

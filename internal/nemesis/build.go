@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/rewardflow/rewardflow/internal/sources"
 )
 
 // Edit replaces a text that stands once in a file of the module.
@@ -82,7 +83,7 @@ func overlay(module, target string, edits []Edit) (string, error) {
 		}
 		after, err := e.apply(text)
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", e.File, err)
+			return "", err
 		}
 		changed[e.File] = after
 	}
@@ -103,21 +104,5 @@ func overlay(module, target string, edits []Edit) (string, error) {
 }
 
 func (e Edit) apply(text string) (string, error) {
-	switch n := strings.Count(text, e.Old); {
-	case e.Old == "" || e.Old == e.New:
-		return "", errors.New("an edit changes nothing")
-	case n == 0:
-		return "", errors.New("the old text of an edit no longer stands there: bring it up to date")
-	case n > 1:
-		return "", fmt.Errorf("the old text of an edit stands there %d times: take more of the lines around it", n)
-	}
-	text = strings.Replace(text, e.Old, e.New, 1)
-	const block = "import (\n"
-	for _, path := range e.Imports {
-		if !strings.Contains(text, block) {
-			return "", fmt.Errorf("there is no block of imports to add %s to", path)
-		}
-		text = strings.Replace(text, block, block+"\t\""+path+"\"\n", 1)
-	}
-	return text, nil
+	return sources.Apply(e.File, text, []sources.Edit{{Old: e.Old, New: e.New}}, e.Imports)
 }
