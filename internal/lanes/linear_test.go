@@ -3,6 +3,7 @@ package lanes_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -153,7 +154,7 @@ func (c *crowd) rule(t *testing.T, w *world, q question, wish wish) (ledgertest.
 	if a.counted {
 		return ledgertest.Counts, nil
 	}
-	if strings.Contains(a.words, "already completed") || strings.Contains(a.words, "the reward has ended") {
+	if tooLate(a.words) {
 		return ledgertest.Unheard, nil
 	}
 	if wish.lane.name == signal {
@@ -171,6 +172,17 @@ func (c *crowd) rule(t *testing.T, w *world, q question, wish wish) (ledgertest.
 		return ledgertest.RulingOf(a.words), nil
 	}
 	return "", fmt.Errorf("an answer that says neither yes nor why not: %d %q", a.code, a.words)
+}
+
+// tooLate says whether nobody was there to hear a decision: its fulfilment had
+// ended, or ended before it accepted the update. A server says the latter of
+// updates that no workflow has accepted, and of no others.
+func tooLate(words string) bool {
+	return slices.ContainsFunc([]string{
+		"already completed",
+		"aborted by closing workflow",
+		"the reward has ended",
+	}, func(said string) bool { return strings.Contains(words, said) })
 }
 
 // requireOrder looks for an order of what was said.

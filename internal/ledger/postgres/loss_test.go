@@ -79,21 +79,19 @@ func TestServerRestartsUnderWriters(t *testing.T) {
 func TestACommitWithoutAnAnswerIsAmbiguous(t *testing.T) {
 	t.Parallel()
 
-	server := postgrestest.New(t, postgrestest.Options{})
+	// Set from the start: processes of the server read a new setting when they get
+	// to it. Only the ledger waits for the standby that is not there.
+	server := postgrestest.New(t, postgrestest.Options{Settings: map[string]string{
+		"synchronous_standby_names": "nobody", "synchronous_commit": "local",
+	}})
 	address := migrated(t, server)
-	l := open(t, address, postgres.Options{AnswerTime: 500 * time.Millisecond})
-	require.NoError(t, l.Ping(t.Context()))
 	admin := raw(t, address)
-	mustExec(t, admin, `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`, `SELECT pg_reload_conf()`)
-	require.Eventually(t, func() bool {
-		var set string
-		return admin.QueryRow(t.Context(), `SHOW synchronous_standby_names`).Scan(&set) == nil && set == "nobody"
-	}, 10*time.Second, 10*time.Millisecond)
+	l := open(t, address+"&synchronous_commit=on", postgres.Options{AnswerTime: 500 * time.Millisecond})
 
 	_, err := l.Accept(t.Context(), ledgertest.Event(7), time.Minute)
 	require.Equal(t, fault.Ambiguous, fault.KindOf(err), "%v", err)
 
-	mustExec(t, admin, `SET synchronous_commit = local`, `ALTER SYSTEM RESET synchronous_standby_names`, `SELECT pg_reload_conf()`)
+	mustExec(t, admin, `ALTER SYSTEM RESET synchronous_standby_names`, `SELECT pg_reload_conf()`)
 	require.Eventually(t, func() bool { return l.Ping(t.Context()) == nil }, 20*time.Second, 50*time.Millisecond)
 	r, err := l.Reward(t.Context(), 7)
 	require.NoError(t, err, "it was committed after all")

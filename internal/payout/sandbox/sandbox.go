@@ -119,6 +119,13 @@ func (s *Sandbox) Effects(key string) int { return s.Books().ByKey[key] }
 
 // ServeHTTP implements http.Handler.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost && r.Method != http.MethodGet {
+		// Nobody who speaks the contract, such as a gRPC client that looks for a
+		// server that was here before: no payout, signed or not.
+		w.Header().Set("Allow", "GET, POST")
+		say(w, http.StatusMethodNotAllowed, reply{Error: "only GET and POST are known here"})
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		say(w, http.StatusRequestEntityTooLarge, reply{Error: "the body cannot be read"})
@@ -130,15 +137,11 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		say(w, http.StatusUnauthorized, reply{Error: "the signature is not valid"})
 		return
 	}
-	switch r.Method {
-	case http.MethodPost:
-		s.pay(w, r.Header.Get(standardwebhooks.HeaderWebhookID), body)
-	case http.MethodGet:
+	if r.Method == http.MethodGet {
 		s.lookup(w, r.Header.Get(standardwebhooks.HeaderWebhookID), path.Base(r.URL.Path))
-	default:
-		w.Header().Set("Allow", "GET, POST")
-		say(w, http.StatusMethodNotAllowed, reply{Error: "only GET and POST are known here"})
+		return
 	}
+	s.pay(w, r.Header.Get(standardwebhooks.HeaderWebhookID), body)
 }
 
 func (s *Sandbox) verify(body []byte, h http.Header) error {

@@ -313,6 +313,9 @@ func TestOnlyGetAndPostOfTheKeyAreKnown(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusMethodNotAllowed,
 		do(t, http.MethodDelete, b.url+"/rf_1_1", "rf_1_1", b.clock.Now(), signature, ""))
+	require.Equal(t, http.StatusMethodNotAllowed,
+		do(t, "PRI", b.url, "", b.clock.Now(), "", ""))
+	require.Zero(t, b.Books().Denied, "who speaks another protocol forges nothing")
 	require.Equal(t, http.StatusNotFound,
 		do(t, http.MethodGet, b.url+"/rf_1_1", "rf_1_1", b.clock.Now(), signature, ""))
 	require.Equal(t, http.StatusBadRequest,
