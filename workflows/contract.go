@@ -70,7 +70,20 @@ func ReconciliationID(id reward.ID) string {
 }
 
 // FulfilmentID is the workflow ID of a reward's fulfilment.
-func FulfilmentID(id reward.ID) string { return "fulfilment-" + id.String() }
+func FulfilmentID(id reward.ID) string { return fulfilmentPrefix + id.String() }
+
+const fulfilmentPrefix = "fulfilment-"
+
+// RewardOf returns the reward whose fulfilment has a workflow ID; false where
+// the ID is no fulfilment's.
+func RewardOf(workflowID string) (reward.ID, bool) {
+	digits, ok := strings.CutPrefix(workflowID, fulfilmentPrefix)
+	if !ok {
+		return 0, false
+	}
+	id, err := reward.ParseID(digits)
+	return id, err == nil
+}
 
 // NotificationID is the workflow ID of an event's notification.
 func NotificationID(eventType, eventID string) string {
@@ -110,8 +123,11 @@ const (
 	// planShort leaves the next timer to the assessment, and hands decisions on
 	// with the payout.
 	planShort
+	// planNudged reads the ledger again when it is nudged while it waits for a
+	// person's instruction.
+	planNudged
 
-	planNewest = planShort
+	planNewest = planNudged
 )
 
 // NewFulfilment is the input of a new run, by the newest plan.

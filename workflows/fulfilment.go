@@ -179,15 +179,20 @@ func (r *run) stand(s activities.Standing) {
 	}
 }
 
-// person waits until somebody says what to do.
+// person waits until somebody says what to do, or until a nudge says that the
+// ledger may know more.
 func (r *run) person(ctx workflow.Context) error {
 	r.nextTimer = time.Time{}
 	if err := r.show(ctx); err != nil {
 		return err
 	}
 	r.poked = false
-	if err := workflow.Await(ctx, func() bool { return r.step != stepPerson || r.now.Status.Final() }); err != nil {
+	nudged := func() bool { return r.in.Plan >= planNudged && r.poked }
+	if err := workflow.Await(ctx, func() bool { return r.step != stepPerson || r.now.Status.Final() || nudged() }); err != nil {
 		return fmt.Errorf("waiting for a person: %w", err)
+	}
+	if r.step == stepPerson && nudged() && !r.working {
+		r.step, r.poked = stepAssess, false
 	}
 	return nil
 }

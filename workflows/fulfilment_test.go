@@ -218,6 +218,35 @@ func TestBrakeHoldsAndReleases(t *testing.T) {
 	h.requirePaidOnce()
 }
 
+// TestNudgeReadsTheLedger wakes a run of an older copy of Temporal's database: it
+// waits for what people have said since, and the ledger knows.
+func TestNudgeReadsTheLedger(t *testing.T) {
+	t.Parallel()
+
+	ended := func(h *house) {
+		h.after(time.Hour, func() {
+			require.NoError(t, h.ledger.Move(context.Background(), ledger.Transition{
+				ID: rewardID, To: reward.Abandoned, Reason: "an earlier run heard it", Actor: "test",
+			}))
+		})
+		h.after(2*time.Hour, func() { h.env.SignalWorkflow(workflows.SignalNudge, nil) })
+		require.Equal(t, reward.Abandoned, h.run().Status)
+		require.Empty(t, h.provider.books())
+	}
+	t.Run("WhileItWaitsForApproval", func(t *testing.T) {
+		t.Parallel()
+
+		ended(newQuestion(t, 1))
+	})
+	t.Run("WhileItWaitsForAnInstruction", func(t *testing.T) {
+		t.Parallel()
+
+		h := newHouse(t)
+		h.provider.next = []answer{{out: payout.Outcome{Class: payout.ClassRefused, Detail: "no such customer"}}}
+		ended(h)
+	})
+}
+
 func TestNewRunTakesUpWhereTheLedgerStands(t *testing.T) {
 	t.Parallel()
 

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
 	"github.com/rewardflow/rewardflow/internal/payout/sandbox"
 	"github.com/rewardflow/rewardflow/internal/reward"
+	"github.com/rewardflow/rewardflow/workflows"
 )
 
 // readiness is the answer of /readyz.
@@ -208,4 +210,56 @@ func temporalFileDeleted(t *testing.T, end, remove func(w *world)) {
 	w.await(soon, half, reward.Fulfilled, alice)
 	w.await(soon, asked, reward.Fulfilled, alice)
 	w.requireOnce(done, fresh, slow, half, asked)
+}
+
+// TestOlderCopyOfTemporal puts the Temporal database of an hour ago in the place
+// of the newest, so to speak. Its runs wait for what people have said since.
+func TestOlderCopyOfTemporal(t *testing.T) {
+	t.Parallel()
+
+	w := newWorld(t, settings{Policy: `  - {when: 'unit == "credits"', then: ask}
+  - {then: pay}`, More: operators(map[string]string{"alice": "approver, operator"})})
+	alice := token("alice")
+	w.provider.Script(sandbox.CustID("refused"), sandbox.Refuse("no such customer").Always())
+	w.provider.Script(sandbox.CustID("slow"), sandbox.SettleLater(10*time.Second))
+	w.start(spec{})
+	ask := func(cust string) reward.ID {
+		return w.send(simulator.Spec{Amount: 900, Unit: reward.Credits, Promoter: reward.Promoter{CustID: cust}})
+	}
+	paid, slow, rejected, untouched := ask("cus_1"), ask("slow"), ask("cus_2"), ask("cus_3")
+	refused := w.send(to("refused"))
+	for _, id := range []reward.ID{paid, slow, rejected, untouched} {
+		w.await(soon, id, reward.AwaitingApproval, alice)
+	}
+	w.await(soon, refused, reward.Attention, alice)
+	w.process.stop(t)
+	older := filepath.Join(w.dir, "older")
+	require.NoError(t, os.CopyFS(older, os.DirFS(filepath.Join(w.dataDir(), "temporal"))))
+
+	w.start(spec{})
+	for id, verdict := range map[reward.ID]reward.Verdict{paid: reward.Approve, slow: reward.Approve, rejected: reward.Reject} {
+		require.Equal(t, http.StatusOK, w.decide(id, verdict, alice).status)
+	}
+	w.resolve(refused, alice, map[string]any{"action": "abandon", "comment": "they left"})
+	ends := map[reward.ID]reward.Status{paid: reward.Fulfilled, slow: reward.Settling, rejected: reward.Rejected, refused: reward.Abandoned}
+	for id, status := range ends {
+		w.await(soon, id, status, alice)
+	}
+	w.process.stop(t)
+	require.NoError(t, os.RemoveAll(filepath.Join(w.dataDir(), "temporal")))
+	require.NoError(t, os.CopyFS(filepath.Join(w.dataDir(), "temporal"), os.DirFS(older)))
+
+	w.start(spec{})
+	ends[slow] = reward.Fulfilled
+	temporal := w.client()
+	for id, status := range ends {
+		w.await(time.Minute, id, status, alice)
+		var result workflows.FulfilmentResult
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.NoError(t, temporal.GetWorkflow(ctx, workflows.FulfilmentID(id), "").Get(ctx, &result), "its run ends as well")
+		require.Equal(t, status, result.Status)
+	}
+	w.await(soon, untouched, reward.AwaitingApproval, alice)
+	w.requireOnce(paid, slow)
 }

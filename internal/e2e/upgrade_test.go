@@ -40,7 +40,7 @@ func TestWorkflowCodeChangesWhileRewardsWait(t *testing.T) {
 		"workflows/fulfilment.go": {"if r.in.Plan >= planShort && r.tries == 1 && !r.retry {", "if false {"},
 	})
 	good := build(t, map[string][]string{
-		"workflows/contract.go": {"	planNewest = planShort", "	planSaid\n\n	planNewest = planSaid"},
+		"workflows/contract.go": {"	planNewest = planNudged", "	planSaid\n\n	planNewest = planSaid"},
 		"workflows/payout.go": {
 			before, "	if r.in.Plan >= planSaid {\n" + step + "	}\n" + before,
 			"import (\n", "import (\n	\"time\"\n	\"github.com/rewardflow/rewardflow/internal/reward\"\n",

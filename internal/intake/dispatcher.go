@@ -19,6 +19,7 @@ type queue interface {
 	MarkDispatched(ctx context.Context, rows []ledger.Dispatched) error
 	Postpone(ctx context.Context, inbox int64, after time.Duration, reason string) error
 	ListRewards(ctx context.Context, f ledger.Filter) ([]ledger.Record, error)
+	Reward(ctx context.Context, id reward.ID) (ledger.Record, error)
 	OpenNotifications(ctx context.Context, from, to time.Time, after int64, n int) ([]ledger.OpenNotification, error)
 }
 
@@ -42,6 +43,8 @@ type DispatcherConfig struct {
 	// SweepEvery is how often what the ledger holds as unfinished is started
 	// again; 2 minutes by default.
 	SweepEvery time.Duration
+	// Open are the workflows that may rest where the ledger does not; nil is none.
+	Open OpenRuns
 	// Tracer makes the span of each start; nil makes none.
 	Tracer trace.Tracer
 }
@@ -230,16 +233,15 @@ func (d *Dispatcher) all(ctx context.Context, n int, do func(ctx context.Context
 // sweeps starts again what the ledger holds as unfinished and no open workflow
 // carries: a terminated workflow, a lost or restored Temporal database, an
 // expired namespace, a payout that came back after its reward was fulfilled.
-// For a workflow that is open it changes nothing.
+// A workflow that is open stays the only one; now and then it is compared with
+// the ledger.
 func (d *Dispatcher) sweeps(ctx context.Context) {
 	settled := time.Duration(0) // The first sweep takes everything.
 	for n := 0; ctx.Err() == nil; n++ {
 		pause := d.cfg.SweepEvery
 		err := d.sweep(ctx, settled)
-		// A channel that is down keeps many messages open, and only few of them
-		// have lost their workflow.
-		if err == nil && n%notificationsEvery == 0 {
-			err = d.sweepNotifications(ctx, settled)
+		if err == nil && n%thoroughEvery == 0 {
+			err = d.sweepThoroughly(ctx, settled)
 		}
 		if err != nil {
 			if ctx.Err() == nil {
@@ -254,13 +256,23 @@ func (d *Dispatcher) sweeps(ctx context.Context) {
 }
 
 const (
-	// notificationsEvery is how many sweeps there are for one that looks after
-	// notifications, too: with the usual pause, half an hour.
-	notificationsEvery = 15
+	// thoroughEvery is how many sweeps there are for one that is thorough, the
+	// first above all: with the usual pause, half an hour.
+	thoroughEvery = 15
 	// notifiedWithin is how long after its dispatch a message may be tried; see
 	// activities.Notifications.
 	notifiedWithin = 25 * time.Hour
 )
+
+// sweepThoroughly looks at everything that is open, of which only little has
+// lost its workflow or is behind: a channel that is down keeps many messages
+// open, and people let many rewards wait.
+func (d *Dispatcher) sweepThoroughly(ctx context.Context, settled time.Duration) error {
+	if err := d.wakeStale(ctx, settled); err != nil {
+		return err
+	}
+	return d.sweepNotifications(ctx, settled)
+}
 
 // sweepNotifications starts every notification that has not ended: the messages
 // behind it wait for it. One whose workflow is open stays as it is.

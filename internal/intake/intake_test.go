@@ -173,7 +173,7 @@ func TestEventStartsOneWorkflow(t *testing.T) {
 	require.Equal(t, "free_months", unit)
 	input, err := json.Marshal(b.temporal.inputs["fulfilment-2000001"])
 	require.NoError(t, err)
-	require.JSONEq(t, `{"reward_id":2000001,"plan":1}`, string(input), "no personal data enters a history")
+	require.JSONEq(t, `{"reward_id":2000001,"plan":2}`, string(input), "no personal data enters a history")
 	require.NotContains(t, o.StaticSummary, "@")
 }
 

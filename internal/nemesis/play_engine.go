@@ -90,7 +90,10 @@ func (w *world) snapshots(ctx context.Context, began time.Time) {
 
 func (w *world) copyFile() string { return filepath.Join(w.dir, "temporal-copy.db") }
 
+// snapshot copies the database while no disaster replaces it.
 func (w *world) snapshot(ctx context.Context) error {
+	w.engineMu.Lock()
+	defer w.engineMu.Unlock()
 	fresh := w.copyFile() + ".new"
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

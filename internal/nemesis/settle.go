@@ -169,7 +169,7 @@ func (w *world) countFulfilments(ctx context.Context, e *evidence) error {
 		return fmt.Errorf("counting fulfilments in Temporal: %w", err)
 	}
 	for _, x := range done {
-		if id, err := reward.ParseID(strings.TrimPrefix(x.GetExecution().GetWorkflowId(), "fulfilment-")); err == nil {
+		if id, ok := workflows.RewardOf(x.GetExecution().GetWorkflowId()); ok {
 			e.completed[id]++
 		}
 	}
