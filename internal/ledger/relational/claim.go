@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/rewardflow/rewardflow/internal/ledger"
@@ -119,26 +120,19 @@ func (t *tx) overCap(ctx context.Context, p ledger.Payout, caps ledger.Caps, now
 	}
 	daily := []struct {
 		caps  map[string]int64
-		where string
+		scope string
 		name  string
 	}{
-		{caps.MaxPerDay, ``, "the cap per day"},
-		{caps.MaxPerPromoterPerDay, ` AND promoter_id = (SELECT promoter_id FROM payouts WHERE reward_id = ?)`, "the promoter's cap per day"},
-		{caps.MaxPerCampaignPerDay, ` AND campaign_id = (SELECT campaign_id FROM payouts WHERE reward_id = ?)`, "the campaign's cap per day"},
+		{caps.MaxPerDay, spentByAll, "the cap per day"},
+		{caps.MaxPerPromoterPerDay, spentByPromoter, "the promoter's cap per day"},
+		{caps.MaxPerCampaignPerDay, spentByCampaign, "the campaign's cap per day"},
 	}
-	day := now.UTC().Truncate(24 * time.Hour)
 	for _, c := range daily {
 		most, ok := c.caps[unit]
 		if !ok {
 			continue
 		}
-		args := []any{unit, millis(day), millis(day.Add(24 * time.Hour)), payout.Refused, p.RewardID}
-		if c.where != "" {
-			args = append(args, p.RewardID)
-		}
-		var spent int64
-		err := t.queryRow(ctx, `SELECT coalesce(sum(amount), 0) FROM payouts
-			WHERE cap_unit = ? AND spent_at >= ? AND spent_at < ? AND state <> ? AND reward_id <> ?`+c.where, args...).Scan(&spent)
+		spent, err := t.spentOn(ctx, p.RewardID, unit, c.scope, now)
 		if err != nil {
 			return "", err
 		}
@@ -148,4 +142,37 @@ func (t *tx) overCap(ctx context.Context, p ledger.Payout, caps ledger.Caps, now
 		}
 	}
 	return "", nil
+}
+
+// By whom spent_days sums.
+const (
+	spentByAll      = "all"
+	spentByPromoter = "promoter"
+	spentByCampaign = "campaign"
+)
+
+// spentOn returns how much of a unit left, or may have, on the UTC day of a time,
+// for everybody, the reward's promoter or its campaign, and leaves the reward
+// itself out. The sums are the database's own, kept where a payout changes.
+func (t *tx) spentOn(ctx context.Context, id reward.ID, unit, scope string, at time.Time) (int64, error) {
+	on := millis(at.UTC().Truncate(day)) / day.Milliseconds()
+	var high, low int64
+	err := t.queryRow(ctx, `SELECT
+			coalesce(s.high, 0) - CASE WHEN own THEN p.amount >> 32 ELSE 0 END,
+			coalesce(s.low, 0) - CASE WHEN own THEN p.amount & 4294967295 ELSE 0 END
+		FROM (SELECT *, spent_at <> 0 AND spent_at / 86400000 = ? AND state <> ? AND cap_unit = ? AS own
+			FROM payouts WHERE reward_id = ?) AS p
+		LEFT JOIN spent_days s ON s.unit = ? AND s.day = ? AND s.scope = ?
+			AND s.subject = CASE ? WHEN 'promoter' THEN p.promoter_id WHEN 'campaign' THEN p.campaign_id ELSE 0 END`,
+		on, payout.Refused, unit, id, unit, on, scope, scope).Scan(&high, &low)
+	return wide(high, low), err
+}
+
+// wide returns high * 2^32 + low, at most the largest number. Neither is below zero.
+func wide(high, low int64) int64 {
+	high += low >> 32
+	if high > math.MaxInt32 {
+		return math.MaxInt64
+	}
+	return high<<32 | low&math.MaxUint32
 }

@@ -43,7 +43,7 @@ var copied = []struct{ table, numbered string }{
 // derived are the tables that triggers fill while rows are inserted. A reward
 // is inserted as it stands and not as it went, so that they are copied over
 // what the triggers made of it.
-var derived = []string{"open_votes", "open_vote_counts", "reward_counts", "asking_hours", "paid_days"}
+var derived = []string{"open_votes", "open_vote_counts", "reward_counts", "asking_hours", "paid_days", "spent_days"}
 
 // copyRows is how many rows are inserted by one statement.
 const copyRows = 100

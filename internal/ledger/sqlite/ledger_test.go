@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -29,7 +30,9 @@ func TestLedger(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if paths[t.Name()] == "" {
-			paths[t.Name()] = filepath.Join(t.TempDir(), "ledger.db")
+			path := filepath.Join(t.TempDir(), "ledger.db")
+			paths[t.Name()] = path
+			t.Cleanup(func() { requireSpentDays(t, path) })
 		}
 		return paths[t.Name()]
 	}
@@ -37,6 +40,37 @@ func TestLedger(t *testing.T) {
 		t.Helper()
 		return open(t, pathOf(t), sqlite.Options{Now: now})
 	})
+}
+
+// requireSpentDays holds the sums of the caps against the payouts, whatever the
+// test has done.
+func requireSpentDays(t *testing.T, path string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	defer db.Close()
+	var differ int
+	require.NoError(t, db.QueryRowContext(context.Background(), ledgertest.DaysThatDiffer).Scan(&differ))
+	require.Zero(t, differ, "sums of the caps that are not those of the payouts")
+}
+
+// TestMigrationSumsWhatLeft brings a ledger of the schema before to the newest.
+func TestMigrationSumsWhatLeft(t *testing.T) {
+	t.Parallel()
+
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	l := open(t, path, sqlite.Options{})
+	ledgertest.Fill(t, l)
+	require.NoError(t, l.Close())
+	mustExec(t, raw(t, path),
+		`DROP TRIGGER payouts_discounted`, `DROP TRIGGER payouts_counted`, `DROP TRIGGER payouts_counted_at_once`, `DROP TABLE spent_days`,
+		`CREATE INDEX payouts_spent ON payouts (cap_unit, spent_at)`, `DELETE FROM goose_db_version WHERE version_id >= 13`)
+
+	require.NoError(t, open(t, path, sqlite.Options{}).Close())
+	requireSpentDays(t, path)
+	var sums int
+	require.NoError(t, raw(t, path).QueryRowContext(t.Context(), `SELECT count(*) FROM spent_days`).Scan(&sums))
+	require.Positive(t, sums)
 }
 
 // open opens a ledger that is closed with the test.
