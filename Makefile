@@ -1,4 +1,4 @@
-.PHONY: help build test race check bench bench-engine demo mutants
+.PHONY: help build test race check bench bench-engine bench-steady demo mutants
 
 help: ## Show this help.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,9 @@ bench: ## Compare with DBOS, River and others, and write docs/benchmarks.md (10 
 
 bench-engine: ## Compare with the plain engine, without processes and doubles.
 	go test -run '^$$' -bench . -benchtime 3x ./internal/intake ./worker
+
+bench-steady: ## 1,000 events a second for a minute, and the same with 200,000 rewards in the ledger (10 minutes).
+	cd bench && go run ./cmd/steady -past 2000,200000 -rounds 2
 
 demo: ## Show rewards on their way.
 	go run ./cmd/standalone demo

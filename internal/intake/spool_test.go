@@ -121,7 +121,7 @@ func (s *spooling) requireFolded(t testing.TB, n int) {
 		depth, _, err := s.ledger.InboxDepth(t.Context())
 		waiting, oldest := s.intake.SpoolDepth()
 		return err == nil && depth == n && waiting == 0 && oldest.IsZero()
-	}, 2*time.Minute, 10*time.Millisecond)
+	}, 5*time.Minute, 10*time.Millisecond)
 }
 
 func lead(n int64) []byte {

@@ -146,25 +146,30 @@ func perSecond(n int, span time.Duration) float64 { return float64(n) / span.Sec
 
 // post sends an event, and returns nil when it was taken over.
 func (w *world) post(ctx context.Context, event []byte) error {
-	url := w.webhook()
-	if url == "" {
-		return errors.New("nobody serves")
+	switch status := w.answer(ctx, event); {
+	case status == 0:
+		return errors.New("no answer")
+	case status/100 != 2:
+		return fmt.Errorf("answered %d", status)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(event))
+	return nil
+}
+
+// answer sends an event and returns the status of the answer; zero when there
+// was none.
+func (w *world) answer(ctx context.Context, event []byte) int {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.webhook(), bytes.NewReader(event))
 	if err != nil {
-		return errors.New("the webhook's URL cannot be used")
+		return 0
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := w.http.Do(req)
 	if err != nil {
-		return errors.New("no answer")
+		return 0
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, resp.Body)
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("answered %d", resp.StatusCode)
-	}
-	return nil
+	return resp.StatusCode
 }
 
 // once returns an error unless every reward was paid and closed exactly once.

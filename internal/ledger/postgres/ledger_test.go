@@ -38,7 +38,7 @@ func TestLedger(t *testing.T) {
 			t.Cleanup(func() { requireSpentDays(t, address) })
 		}
 		mu.Unlock()
-		return open(t, address, postgres.Options{Now: now})
+		return open(t, address, postgres.Options{Now: now, LockWait: time.Minute})
 	})
 }
 

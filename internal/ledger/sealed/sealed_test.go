@@ -129,7 +129,7 @@ func TestSealedLedgerKeepsTheContract(t *testing.T) {
 	}
 	ledgertest.Run(t, func(t *testing.T, now func() time.Time) ledger.Ledger {
 		t.Helper()
-		inner, err := sqlite.Open(context.Background(), pathOf(t), sqlite.Options{Now: now})
+		inner, err := sqlite.Open(context.Background(), pathOf(t), sqlite.Options{Now: now, LockWait: time.Minute})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, inner.Close()) })
 		l, err := sealed.New(t.Context(), inner, ring, sealed.Options{Seal: true, Now: now})

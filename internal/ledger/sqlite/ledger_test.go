@@ -38,7 +38,7 @@ func TestLedger(t *testing.T) {
 	}
 	ledgertest.Run(t, func(t *testing.T, now func() time.Time) ledger.Ledger {
 		t.Helper()
-		return open(t, pathOf(t), sqlite.Options{Now: now})
+		return open(t, pathOf(t), sqlite.Options{Now: now, LockWait: time.Minute})
 	})
 }
 

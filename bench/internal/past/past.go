@@ -1,0 +1,105 @@
+// Package past gives a ledger of rewardflow a past, so that a run can show that
+// nothing takes longer because of it.
+package past
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rewardflow/rewardflow/internal/ledger"
+	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
+	"github.com/rewardflow/rewardflow/internal/payout"
+	"github.com/rewardflow/rewardflow/internal/reward"
+)
+
+const (
+	// firstReward is the ID of the first reward of the past, far from those of
+	// the doubles.
+	firstReward = 9_000_001
+	// perPromoter rewards of the past go to one promoter.
+	perPromoter = 50
+	// writers fill at once, so that they share commits.
+	writers = 256
+)
+
+// Fill brings n rewards through the ledger in a SQLite file, from their event to
+// their close, all of them today: the ledger of a team that has used it for long,
+// on its busiest day. No process may use the file.
+func Fill(ctx context.Context, path string, n int) (failed error) {
+	l, err := sqlite.Open(ctx, path, sqlite.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { failed = errors.Join(failed, l.Close()) }()
+	var (
+		next    atomic.Int64
+		filling sync.WaitGroup
+		mu      sync.Mutex
+		errs    error
+	)
+	for range writers {
+		filling.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				if err := live(ctx, l, i); err != nil {
+					mu.Lock()
+					errs = errors.Join(errs, err)
+					mu.Unlock()
+					return
+				}
+			}
+		})
+	}
+	filling.Wait()
+	return errs
+}
+
+// live is the life of one reward of the past.
+func live(ctx context.Context, l *sqlite.Ledger, i int64) error {
+	id := reward.ID(firstReward + i)
+	r := reward.Reward{
+		ID:       id,
+		Quantity: reward.Quantity{Amount: 3, Unit: reward.FreeMonths},
+		Promoter: reward.Promoter{ID: 8_000_000 + i/perPromoter, CustID: fmt.Sprintf("cus_%d", i/perPromoter), Email: "promoter@example.net"},
+		Campaign: reward.Campaign{ID: 17_476, Name: "Partners"},
+	}
+	receipt, err := l.Accept(ctx, ledger.Event{
+		Type: "fulfilment_pending", Dedupe: id.String(), EventID: id.String(), Dispatch: true,
+		Reward: &ledger.Claimed{Reward: r}, Body: fmt.Appendf(nil, `{"reward":{"id":%d,"unit":"free_months","amount":3}}`, id),
+	}, time.Hour)
+	if err != nil {
+		return err
+	}
+	if err := l.MarkDispatched(ctx, []ledger.Dispatched{{Inbox: receipt.Inbox, WorkflowID: "fulfilment-" + id.String()}}); err != nil {
+		return err
+	}
+	if err := l.Assess(ctx, ledger.Assessment{
+		Reward: r, Verified: true, Status: reward.Approved, Reason: "rule 1: pay", Provider: "team", PolicyVersion: "v1", Rule: "rule 1",
+	}, "policy"); err != nil {
+		return err
+	}
+	key := payout.Key(id, 1)
+	if _, err := l.Reserve(ctx, ledger.Reservation{
+		RewardID: id, Provider: "team", Quantity: r.Quantity, At: time.Now(),
+		Request: payout.Request{Key: key, Destination: "team", Body: []byte(`{"type":"reward.payout"}`)},
+	}); err != nil {
+		return err
+	}
+	now := time.Now()
+	claim, err := l.Claim(ctx, id, ledger.Caps{}, now, now.Add(time.Minute))
+	if err != nil {
+		return err
+	}
+	if _, err := l.Finish(ctx, claim.Attempt, payout.Outcome{Class: payout.ClassAccepted, Settled: true, Reference: "ref-" + key}); err != nil {
+		return err
+	}
+	closing, _, err := l.ClaimClose(ctx, id, now.Add(time.Minute))
+	if err != nil {
+		return err
+	}
+	_, err = l.FinishClose(ctx, id, closing.Fence, ledger.CallDone, "completed")
+	return err
+}
