@@ -1,4 +1,4 @@
-.PHONY: help build test race check bench bench-engine bench-steady demo mutants
+.PHONY: help build test race check bench bench-engine bench-steady demo mutants dependencies
 
 help: ## Show this help.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,6 +14,9 @@ race: ## Run the tests with the race detector, in random order.
 
 mutants: ## Break each promise once, and see a test fail.
 	go run ./internal/mutants
+
+dependencies: ## Write docs/dependencies.md: what the programs hold, with licences.
+	cd release && go run ./dependencies
 
 check: ## Do what CI does.
 	.ci/run

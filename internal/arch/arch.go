@@ -110,6 +110,7 @@ func Rules() []Rule {
 			Part: "bench/...", Ours: []string{"bench/...", "internal/engine", "internal/postgrestest"}, Except: []string{"bench/internal/past"},
 			Why: "rewardflow is measured as the program that its users run, and peers use nothing of it but the engine",
 		},
+		{Part: "release/...", Ours: []string{"release"}, Why: "what makes a release reads the programs from outside"},
 		{
 			Part: "...", Never: []string{"internal/app"}, Except: []string{"cmd/standalone", "internal/demo", "internal/cli"},
 			Why: "wiring is for programs",

@@ -35,6 +35,7 @@ func TestViolationsAreSeen(t *testing.T) {
 		"the server itself":                    {"cmd/rewardflow/x.go", "go.temporal.io/server/temporal"},
 		"a peer that uses our ledger":          {"bench/internal/peers/x.go", arch.Module + "/internal/ledger"},
 		"the server in every peer":             {"bench/internal/peers/x.go", arch.Module + "/internal/engine"},
+		"a release that runs a part":           {"release/x.go", arch.Module + "/internal/buildinfo"},
 		"a double in the lean binary":          {"internal/desk/x.go", arch.Module + "/internal/payout/sandbox"},
 	}
 	clean := fstest.MapFS{
