@@ -1,0 +1,122 @@
+package release_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/rewardflow/rewardflow/release"
+)
+
+func TestBothProgramsAreReleased(t *testing.T) {
+	t.Parallel()
+
+	programs, err := release.Programs(root)
+	require.NoError(t, err)
+	require.Len(t, programs, 2)
+	for i, name := range []string{"rewardflow", "standalone"} {
+		p := programs[i]
+		require.Equal(t, name, p.Name)
+		require.Equal(t, "./cmd/"+name, p.Package)
+		require.DirExists(t, filepath.Join(root, p.Package))
+		require.Equal(t, []string{"darwin/amd64", "darwin/arm64", "linux/amd64", "linux/arm64"}, p.Platforms())
+		require.Equal(t, []string{"CGO_ENABLED=0"}, p.Env)
+		require.NotContains(t, strings.Join(p.BuildArgs("v1.2.3", "abc"), " "), "{{", "a template that the tests do not fill in")
+	}
+}
+
+// TestImagesAreBuiltAsTheArchivesAre holds the Dockerfiles' flags against those of
+// GoReleaser: what docs/dependencies.md says is true of both.
+func TestImagesAreBuiltAsTheArchivesAre(t *testing.T) {
+	t.Parallel()
+
+	programs, err := release.Programs(root)
+	require.NoError(t, err)
+	args := programs[0].BuildArgs("$VERSION", "$COMMIT")
+	require.Equal(t, args, programs[1].BuildArgs("$VERSION", "$COMMIT"))
+	// Docker's version has its v; GoReleaser's template has it in front.
+	ldflags := strings.ReplaceAll(args[len(args)-1], "v$VERSION", "$VERSION")
+	want := "go " + strings.Join(args[:len(args)-1], " ") + ` "` + ldflags + `" -o /out/`
+	for _, dockerfile := range []string{"Dockerfile", "Dockerfile.standalone"} {
+		content := read(t, dockerfile)
+		require.Contains(t, content, want, dockerfile)
+		require.Contains(t, content, "ENV "+programs[0].Env[0], dockerfile)
+	}
+}
+
+func TestArchivesHoldWhatTheyPromise(t *testing.T) {
+	t.Parallel()
+
+	var config struct {
+		Archives []struct {
+			IDs   []string
+			Files []struct{ Src string }
+		}
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, release.File)), &config))
+	require.Len(t, config.Archives, 2)
+	require.Equal(t, []string{"rewardflow"}, config.Archives[0].IDs)
+	require.Equal(t, []string{"rewardflow", "standalone"}, config.Archives[1].IDs, "the lean program has the operator's commands")
+	for _, archive := range config.Archives {
+		var sources []string
+		for _, file := range archive.Files {
+			sources = append(sources, file.Src)
+			_, err := os.Stat(filepath.Join(root, file.Src))
+			require.NoError(t, err)
+		}
+		require.Equal(t, []string{"LICENSE", "README.md", "CHANGELOG.md", "docs/dependencies.md", "examples"}, sources)
+	}
+}
+
+func TestProgramsSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+
+	_, err := release.Programs(t.TempDir())
+	require.ErrorContains(t, err, "reading what a release builds")
+	for content, want := range map[string]string{
+		"builds: 7":  "reading .goreleaser.yaml",
+		"builds: []": ".goreleaser.yaml builds nothing",
+		"builds: [{binary: x, main: ./x, goos: [linux], goarch: [arm64]}, {binary: y, main: ./y, goarch: [arm64]}]": "build 2 needs binary, main, goos and goarch",
+	} {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, release.File), []byte(content), 0o600))
+		_, err := release.Programs(dir)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// TestActionsArePinned sees that nobody but us can change what a workflow runs.
+func TestActionsArePinned(t *testing.T) {
+	t.Parallel()
+
+	workflows, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*.yml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, workflows)
+	uses, pinned := regexp.MustCompile(`(?m)^\s*(?:- )?uses: (.+)$`), regexp.MustCompile(`^([\w.-]+/[\w./-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)$`)
+	versions := map[string]string{}
+	for _, name := range workflows {
+		content, err := os.ReadFile(name)
+		require.NoError(t, err)
+		require.Contains(t, string(content), "\npermissions: {contents: read}\n", "%s: a job says itself what else it may", filepath.Base(name))
+		for _, match := range uses.FindAllStringSubmatch(string(content), -1) {
+			if own, ok := strings.CutPrefix(match[1], "./.github/workflows/"); ok {
+				require.True(t, slices.ContainsFunc(workflows, func(w string) bool { return filepath.Base(w) == own }), "%s: %s is nowhere", filepath.Base(name), match[1])
+				continue
+			}
+			parts := pinned.FindStringSubmatch(match[1])
+			require.NotNil(t, parts, "%s: %q is not owner/name@COMMIT # vX.Y.Z", filepath.Base(name), match[1])
+			at := parts[2] + " " + parts[3]
+			if known, ok := versions[parts[1]]; ok {
+				require.Equal(t, known, at, "%s is used in two versions", parts[1])
+			}
+			versions[parts[1]] = at
+		}
+	}
+	require.NotEmpty(t, versions)
+}
