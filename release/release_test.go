@@ -3,8 +3,6 @@ package release_test
 import (
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -89,34 +87,4 @@ func TestProgramsSaysWhatIsWrong(t *testing.T) {
 		_, err := release.Programs(dir)
 		require.ErrorContains(t, err, want)
 	}
-}
-
-// TestActionsArePinned sees that nobody but us can change what a workflow runs.
-func TestActionsArePinned(t *testing.T) {
-	t.Parallel()
-
-	workflows, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*.yml"))
-	require.NoError(t, err)
-	require.NotEmpty(t, workflows)
-	uses, pinned := regexp.MustCompile(`(?m)^\s*(?:- )?uses: (.+)$`), regexp.MustCompile(`^([\w.-]+/[\w./-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)$`)
-	versions := map[string]string{}
-	for _, name := range workflows {
-		content, err := os.ReadFile(name)
-		require.NoError(t, err)
-		require.Contains(t, string(content), "\npermissions: {contents: read}\n", "%s: a job says itself what else it may", filepath.Base(name))
-		for _, match := range uses.FindAllStringSubmatch(string(content), -1) {
-			if own, ok := strings.CutPrefix(match[1], "./.github/workflows/"); ok {
-				require.True(t, slices.ContainsFunc(workflows, func(w string) bool { return filepath.Base(w) == own }), "%s: %s is nowhere", filepath.Base(name), match[1])
-				continue
-			}
-			parts := pinned.FindStringSubmatch(match[1])
-			require.NotNil(t, parts, "%s: %q is not owner/name@COMMIT # vX.Y.Z", filepath.Base(name), match[1])
-			at := parts[2] + " " + parts[3]
-			if known, ok := versions[parts[1]]; ok {
-				require.Equal(t, known, at, "%s is used in two versions", parts[1])
-			}
-			versions[parts[1]] = at
-		}
-	}
-	require.NotEmpty(t, versions)
 }
