@@ -51,13 +51,13 @@ func (j *judgements) stale() error {
 			if about == "" {
 				about = "the lack of a licence file"
 			}
-			errs = append(errs, fmt.Errorf("judgements() speaks about %s of %s, which is in no program any more: delete it", about, known.module))
+			errs = append(errs, fmt.Errorf("judged() speaks about %s of %s, which is in no program any more: delete it", about, known.module))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// read in November 2026.
+// judged are the judgements of November 2026.
 func judged() []judgement {
 	return []judgement{
 		{

@@ -47,7 +47,12 @@ type licence struct {
 	ids []string
 	// notes are what a person found out where no program could.
 	notes []string
+	// texts are the licence files, in the order in which they were found.
+	texts []text
 }
+
+// text is one licence file, named as it stands below its module's root.
+type text struct{ file, content string }
 
 // judge reads the licences of a module, from every licence file between its root
 // and its linked packages, and from the heads of their source files. What it
@@ -55,7 +60,6 @@ type licence struct {
 func (j *judgements) judge(m module) (licence, error) {
 	var l licence
 	var errs []error
-	texts := 0
 	for _, dir := range m.dirs {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
@@ -65,24 +69,21 @@ func (j *judgements) judge(m module) (licence, error) {
 			if entry.IsDir() || !licenceFile.MatchString(entry.Name()) || isSource(entry.Name()) {
 				continue
 			}
-			texts++
-			ids, note, err := j.read(m, filepath.Join(dir, entry.Name()))
+			one, err := j.read(m, filepath.Join(dir, entry.Name()))
 			errs = append(errs, err)
-			l.ids = append(l.ids, ids...)
-			l.notes = append(l.notes, note)
+			l.ids, l.notes, l.texts = append(l.ids, one.ids...), append(l.notes, one.notes...), append(l.texts, one.texts...)
 		}
 	}
-	if texts == 0 {
-		ids, note, err := j.missing(m)
+	if len(l.texts) == 0 && errors.Join(errs...) == nil {
+		lack, err := j.missing(m)
 		errs = append(errs, err)
-		l.ids, l.notes = ids, []string{note}
+		l = lack
 	}
 	ids, err := headers(m)
 	errs = append(errs, err)
 	l.ids = append(l.ids, ids...)
 	slices.Sort(l.ids)
 	l.ids = slices.Compact(l.ids)
-	l.notes = slices.DeleteFunc(l.notes, func(note string) bool { return note == "" })
 	for _, id := range l.ids {
 		if id != none && !slices.Contains(allowed(), id) {
 			errs = append(errs, fmt.Errorf("%s %s is under %s, which rewardflow may not hold without somebody's decision: replace the module, or add the licence to allowed()", m.path, m.version, id))
@@ -96,43 +97,46 @@ func isSource(name string) bool {
 }
 
 // read says which licences a file holds the text of.
-func (j *judgements) read(m module, file string) (ids []string, note string, err error) {
+func (j *judgements) read(m module, file string) (licence, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return nil, "", fmt.Errorf("reading the licence of %s %s: %w", m.path, m.version, err)
+		return licence{}, fmt.Errorf("reading the licence of %s %s: %w", m.path, m.version, err)
 	}
 	name, err := filepath.Rel(m.dir, file)
 	if err != nil {
-		return nil, "", fmt.Errorf("reading the licence of %s %s: %w", m.path, m.version, err)
+		return licence{}, fmt.Errorf("reading the licence of %s %s: %w", m.path, m.version, err)
 	}
 	name = filepath.ToSlash(name)
+	l := licence{texts: []text{{file: name, content: string(content)}}}
 	if known, ok := j.of(m, name); ok {
 		if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != known.sha256 {
-			return nil, "", fmt.Errorf("%s %s: %s is not the text that judgement() is about (its SHA-256 is %x): read it, and correct or delete the judgement", m.path, m.version, name, sum)
+			return licence{}, fmt.Errorf("%s %s: %s is not the text that judged() is about (its SHA-256 is %x): read it, and correct or delete the judgement", m.path, m.version, name, sum)
 		}
-		return known.ids, known.why, nil
+		l.ids, l.notes = known.ids, []string{known.why}
+		return l, nil
 	}
 	found := licensecheck.Scan(content)
 	for _, match := range found.Match {
 		if !match.IsURL { // A link alone grants nothing.
-			ids = append(ids, match.ID)
+			l.ids = append(l.ids, match.ID)
 		}
 	}
-	if len(ids) == 0 || found.Percent < enough {
-		return nil, "", fmt.Errorf("%s %s: %s is no licence that is known (%.0f %% of it is): read it, and add what it says to judgements()", m.path, m.version, name, found.Percent)
+	if len(l.ids) == 0 || found.Percent < enough {
+		return licence{}, fmt.Errorf("%s %s: %s is no licence that is known (%.0f %% of it is): read it, and add what it says to judged()", m.path, m.version, name, found.Percent)
 	}
-	return ids, "", nil
+	return l, nil
 }
 
-func (j *judgements) missing(m module) (ids []string, note string, err error) {
+// missing returns what is known of a module that has no licence file.
+func (j *judgements) missing(m module) (licence, error) {
 	known, ok := j.of(m, "")
 	switch {
 	case !ok:
-		return nil, "", fmt.Errorf("%s %s has no licence file: ask its authors, or replace it, and add what you find to judgements()", m.path, m.version)
+		return licence{}, fmt.Errorf("%s %s has no licence file: ask its authors, or replace it, and add what you find to judged()", m.path, m.version)
 	case known.version != m.version:
-		return nil, "", fmt.Errorf("%s has no licence file, and what judgements() says is about %s, not %s: look whether it still holds", m.path, known.version, m.version)
+		return licence{}, fmt.Errorf("%s has no licence file, and what judged() says is about %s, not %s: look whether it still holds", m.path, known.version, m.version)
 	}
-	return known.ids, known.why, nil
+	return licence{ids: known.ids, notes: []string{known.why}}, nil
 }
 
 // headers returns the licences that the module's linked source files name.

@@ -60,7 +60,11 @@ func TestLicences(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, licence{ids: c.ids, notes: []string{}}, licence{ids: l.ids, notes: append([]string{}, l.notes...)})
+			require.Equal(t, c.ids, l.ids)
+			require.Empty(t, l.notes)
+			for _, one := range l.texts {
+				require.Equal(t, c.files[one.file], one.content)
+			}
 		})
 	}
 }
@@ -125,7 +129,8 @@ func TestJudgements(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, licence{ids: c.ids, notes: c.notes}, l)
+			require.Equal(t, c.ids, l.ids)
+			require.Equal(t, c.notes, l.notes)
 		})
 	}
 }

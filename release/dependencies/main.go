@@ -21,33 +21,41 @@ import (
 
 func main() {
 	root := flag.String("root", "..", "the root of the repository")
-	out := flag.String("out", "docs/dependencies.md", "the file to write, below the root")
+	out := flag.String("out", "docs/dependencies.md", "the list to write, below the root")
+	texts := flag.String("texts", "", "the file to write the licences' texts to instead, below the root")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *root, *out); err != nil {
+	if err := run(ctx, *root, *out, *texts); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, root, out string) error {
-	text, err := write(ctx, root, newJudgements(judged()))
+func run(ctx context.Context, root, out, texts string) error {
+	programs, rows, err := gather(ctx, root, newJudgements(judged()))
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(root, out), []byte(text), 0o644) //nolint:gosec // A page of the documentation.
+	content := page(programs, rows)
+	if texts != "" {
+		out, content = texts, notices(rows)
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, out)), 0o755); err != nil {
+			return fmt.Errorf("making room for the licences' texts: %w", err)
+		}
+	}
+	return os.WriteFile(filepath.Join(root, out), []byte(content), 0o644) //nolint:gosec // It is for everybody to read.
 }
 
-// write returns the list for the repository at root.
-func write(ctx context.Context, root string, known *judgements) (string, error) {
+// gather returns the programs of the repository at root, and what they hold.
+func gather(ctx context.Context, root string, known *judgements) ([]release.Program, []row, error) {
 	programs, err := release.Programs(root)
 	if err != nil {
-		return "", err
+		return nil, nil, err
 	}
 	own, modules, err := linked(ctx, root, programs)
 	if err != nil {
-		return "", err
+		return nil, nil, err
 	}
 	everywhere := map[string][]string{}
 	for _, program := range programs {
@@ -55,12 +63,12 @@ func write(ctx context.Context, root string, known *judgements) (string, error) 
 	}
 	library, err := standardLibrary(ctx, root)
 	if err != nil {
-		return "", err
+		return nil, nil, err
 	}
 	rows := []row{library}
 	copies, err := copied(own, known)
 	if err != nil {
-		return "", err
+		return nil, nil, err
 	}
 	rows = append(rows, copies...)
 	for i := range rows {
@@ -73,9 +81,9 @@ func write(ctx context.Context, root string, known *judgements) (string, error) 
 		rows = append(rows, row{name: m.path, version: m.version, licence: l, platforms: m.platforms})
 	}
 	if err := errors.Join(append(errs, known.stale())...); err != nil {
-		return "", err
+		return nil, nil, err
 	}
-	return page(programs, rows), nil
+	return programs, rows, nil
 }
 
 // standardLibrary is Go's own row: every program holds a part of it. The version
@@ -123,15 +131,11 @@ func copied(own module, known *judgements) ([]row, error) {
 		if !slices.Contains(own.embedded, text) {
 			return nil, fmt.Errorf("%s is embedded without its licence: put %s beside it", script, filepath.Base(text))
 		}
-		ids, note, err := known.read(own, text)
+		l, err := known.read(own, text)
 		if err != nil {
 			return nil, err
 		}
-		var notes []string
-		if note != "" {
-			notes = []string{note}
-		}
-		rows = append(rows, row{name: name, version: string(said[1]), licence: licence{ids: ids, notes: notes}})
+		rows = append(rows, row{name: name, version: string(said[1]), licence: l})
 	}
 	return rows, nil
 }

@@ -21,8 +21,9 @@ func TestTheListIsWhatTheCommandWrites(t *testing.T) {
 
 	committed, err := os.ReadFile(filepath.Join(root, "docs", "dependencies.md"))
 	require.NoError(t, err)
-	now, err := write(t.Context(), root, newJudgements(judged()))
+	programs, rows, err := gather(t.Context(), root, newJudgements(judged()))
 	require.NoError(t, err)
+	now := page(programs, rows)
 	// Line by line, because the whole is long.
 	was, is := strings.Split(string(committed), "\n"), strings.Split(now, "\n")
 	for _, line := range slices.Concat(was, is) {
@@ -31,6 +32,15 @@ func TestTheListIsWhatTheCommandWrites(t *testing.T) {
 		}
 	}
 	require.True(t, slices.Equal(was, is), "docs/dependencies.md is out of date: make dependencies")
+
+	texts := notices(rows)
+	for _, r := range rows {
+		require.Contains(t, texts, "\n"+r.name+" "+r.version+": ")
+		require.True(t, len(r.licence.texts) > 0 || len(r.licence.notes) > 0, "%s has neither a text nor a word about it", r.name)
+		for _, l := range r.licence.texts {
+			require.True(t, strings.Contains(texts, strings.TrimSpace(l.content)), "%s: %s", r.name, l.file)
+		}
+	}
 }
 
 func TestScriptsOfOthersHaveALicenceAndAVersion(t *testing.T) {
@@ -60,7 +70,7 @@ func TestScriptsOfOthersHaveALicenceAndAVersion(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, []row{{name: "x", version: "1.2.3", licence: licence{ids: []string{"0BSD"}}}}, rows)
+			require.Equal(t, []row{{name: "x", version: "1.2.3", licence: licence{ids: []string{"0BSD"}, texts: []text{{file: "LICENSE-x", content: string(zero)}}}}}, rows)
 		})
 	}
 }

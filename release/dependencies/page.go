@@ -93,3 +93,20 @@ func notes(b *strings.Builder, rows []row) {
 		}
 	}
 }
+
+// notices writes the licences themselves, which whoever passes a program on has
+// to pass on with it.
+func notices(rows []row) string {
+	var b strings.Builder
+	fmt.Fprint(&b, "The licences of what rewardflow's programs hold: docs/dependencies.md is the list.\n")
+	for _, r := range rows {
+		fmt.Fprintf(&b, "\n%s\n%s %s: %s\n", strings.Repeat("=", 80), r.name, r.version, strings.Join(r.licence.ids, " AND "))
+		for _, note := range r.licence.notes {
+			fmt.Fprintln(&b, note)
+		}
+		for _, t := range r.licence.texts {
+			fmt.Fprintf(&b, "\n--- %s\n\n%s\n", t.file, strings.TrimSpace(t.content))
+		}
+	}
+	return b.String()
+}
