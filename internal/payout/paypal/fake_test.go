@@ -29,6 +29,10 @@ type double struct {
 	linksOnTop bool
 	// lifetime of access tokens.
 	lifetime time.Duration
+	// scopes are the app's: one without the feature Payouts may use no payout.
+	scopes string
+	// closed is an account that PayPal does not let use Payouts.
+	closed bool
 
 	mu      sync.Mutex
 	now     time.Time
@@ -52,7 +56,8 @@ type mishap func(w http.ResponseWriter, r *http.Request, act func(http.ResponseW
 func newDouble() *double {
 	return &double{
 		host: "https://api.sandbox.paypal.com", lifetime: 9 * time.Hour,
-		now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), tokens: map[string]time.Time{},
+		scopes: "https://uri.paypal.com/services/invoicing https://uri.paypal.com/payments/payouts",
+		now:    time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), tokens: map[string]time.Time{},
 	}
 }
 
@@ -139,6 +144,10 @@ func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.giveToken(w, r)
 	case !d.authorized(r):
 		problem(w, http.StatusUnauthorized, "AUTHENTICATION_FAILURE", "Authentication failed.", nil)
+	case !strings.HasSuffix(d.scopes, "/payments/payouts"):
+		problem(w, http.StatusForbidden, "REQUIRED_SCOPE_MISSING", "Access token does not have required scope.", nil)
+	case d.closed:
+		problem(w, http.StatusForbidden, "AUTHORIZATION_ERROR", "Authorization error occurred.", nil)
 	case r.Method == http.MethodPost && r.URL.Path == "/v1/payments/payouts":
 		d.post(w, r)
 	case r.Method == http.MethodGet && get:
@@ -160,7 +169,7 @@ func (d *double) giveToken(w http.ResponseWriter, r *http.Request) {
 	token := fmt.Sprintf("%s%d", tokenPrefix, d.issued)
 	d.tokens[token] = d.now.Add(d.lifetime)
 	reply(w, http.StatusOK, map[string]any{
-		"scope": "https://uri.paypal.com/payments/payouts", "access_token": token, "token_type": "Bearer",
+		"scope": d.scopes, "access_token": token, "token_type": "Bearer",
 		"app_id": "APP-80W284485P519543T", "expires_in": int(d.lifetime.Seconds()), "nonce": "n",
 	})
 }

@@ -24,6 +24,9 @@ const earlier = time.Minute
 type token struct {
 	value string
 	until time.Time
+	// scopes are what the app may do, separated by spaces; empty where PayPal
+	// did not say.
+	scopes string
 	// kept says that it was taken from the cache.
 	kept bool
 }
@@ -140,13 +143,14 @@ func (a answer) token(op string, at time.Time) (token, *fault.Error) {
 	var issued struct {
 		Value   string `json:"access_token"`
 		Seconds int64  `json:"expires_in"`
+		Scopes  string `json:"scope"`
 	}
 	if a.bodyErr != nil || json.Unmarshal(a.body, &issued) != nil || !isToken(issued.Value) {
 		return token{}, fault.New(fault.Unavailable, op, a.plain("PayPal's answer holds no access token that can be read"))
 	}
 	// Nine hours are usual; a day is as long as a token is trusted.
 	life := time.Duration(min(max(issued.Seconds, 0), 24*60*60)) * time.Second
-	return token{value: issued.Value, until: at.Add(life - min(earlier, life/2))}, nil
+	return token{value: issued.Value, until: at.Add(life - min(earlier, life/2)), scopes: issued.Scopes}, nil
 }
 
 // isToken accepts what a header can carry.

@@ -167,6 +167,15 @@ func (c *client) coupon(ctx context.Context, id string) (*stripego.Coupon, error
 	return got, err
 }
 
+// balance reads the balance of our own account.
+func (c *client) balance(ctx context.Context) (*stripego.Balance, error) {
+	got, err := c.api.V1Balance.Retrieve(ctx, nil)
+	if err == nil && (!answered(got.APIResource) || got.Available == nil) {
+		err = errUnreadable
+	}
+	return got, c.unread("balance", err)
+}
+
 // errUnreadable stands for an answer that is not what was asked for.
 var errUnreadable = errors.New("the answer is not what was asked for")
 

@@ -101,6 +101,20 @@ func TestContractWithStripeMock(t *testing.T) {
 	}
 }
 
+func TestContractOfTheCheckWithStripeMock(t *testing.T) {
+	t.Parallel()
+
+	mock := strings.TrimSuffix(os.Getenv(mockVariable), "/")
+	if mock == "" {
+		t.Skipf("%s is not set", mockVariable)
+	}
+	j := &judge{fake: newFake(), mock: mock}
+	_, err := serve(t, j).Check(t.Context(), everyUnit())
+	require.NoError(t, err)
+	require.Empty(t, j.rejected)
+	require.Len(t, j.verdicts, 7, strings.Join(j.verdicts, "\n"))
+}
+
 // The judge is worth something: it rejects what is not in the document.
 func TestStripeMockRejectsWhatIsWrong(t *testing.T) {
 	t.Parallel()

@@ -29,6 +29,10 @@ type fakeStripe struct {
 	balance   map[string]int64
 	effects   map[string]int
 	kept      map[string]*keptAnswer
+	// lacks are the permissions that the key does not have, as "GET coupons".
+	lacks map[string]bool
+	// single is an account that is no Connect platform.
+	single bool
 	// calls are the requests, as "METHOD path key".
 	calls []string
 	// fault, when set, is asked about every POST.
@@ -139,6 +143,10 @@ func (f *fakeStripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		write(w, http.StatusUnauthorized, failure("invalid_request_error", "", "Invalid API Key provided: "+apiKey))
 		return
 	}
+	if refusal := f.refuses(r.Method, r.URL.Path); refusal != nil {
+		write(w, http.StatusForbidden, refusal)
+		return
+	}
 	form, err := url.ParseQuery(string(body))
 	if r.Method == http.MethodGet {
 		form, err = r.URL.Query(), nil
@@ -155,6 +163,25 @@ func (f *fakeStripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.post(w, r, key, body, form)
+}
+
+// refuses returns what Stripe says to a restricted key that lacks a permission,
+// and to an account that is no platform; nil to every other request.
+func (f *fakeStripe) refuses(method, path string) object {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	what, _, _ := strings.Cut(strings.TrimPrefix(path, "/v1/"), "/")
+	if strings.HasSuffix(path, "/balance_transactions") {
+		what = "customer balance"
+	}
+	switch {
+	case f.lacks[method+" "+what]:
+		return failure("invalid_request_error", "", "The provided key '"+apiKey+"' does not have the required permissions for this endpoint on account '"+
+			accountID+"'. Having the 'rak_"+what+"' permission would allow this request to continue.")
+	case f.single && what == "accounts":
+		return failure("invalid_request_error", "platform_account_required", "Only Stripe Connect platforms can work with other accounts.")
+	}
+	return nil
 }
 
 // post runs an endpoint behind the idempotency layer.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -30,7 +31,16 @@ func (f *fakeStripe) read(path string, query url.Values) (int, object) {
 		return page(query, f.transfers, "transfer_group")
 	case path == "/v1/subscriptions":
 		return page(query, f.subs, "customer")
+	case path == "/v1/customers":
+		return page(query, everything(f.customers), "")
+	case path == "/v1/accounts":
+		return page(query, everything(f.accounts), "")
+	case path == "/v1/coupons":
+		return page(query, everything(f.coupons), "")
 	case len(parts) == 3 && parts[2] == "balance_transactions":
+		if _, ok := f.customers[parts[1]]; !ok {
+			return missing(parts[1])
+		}
 		return page(query, f.txns, "")
 	case len(parts) == 2 && parts[0] == "customers":
 		return known(f.customers, parts[1])
@@ -48,6 +58,8 @@ func (f *fakeStripe) read(path string, query url.Values) (int, object) {
 	return missing(path)
 }
 
+func everything(all map[string]object) []object { return slices.Collect(maps.Values(all)) }
+
 func known(all map[string]object, id string) (int, object) {
 	if o, ok := all[id]; ok {
 		return 200, o
@@ -62,7 +74,11 @@ func missing(what string) (int, object) {
 // page answers a list, newest first, as Stripe does.
 func page(query url.Values, all []object, filter string) (int, object) {
 	var items []object
+	since, _ := strconv.ParseInt(query.Get("created[gt]"), 10, 64)
 	for _, item := range slices.Backward(all) {
+		if made, _ := item["created"].(int64); since > 0 && made <= since {
+			continue
+		}
 		if filter == "" || !query.Has(filter) || item[filter] == query.Get(filter) {
 			items = append(items, item)
 		}

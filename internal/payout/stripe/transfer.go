@@ -90,12 +90,9 @@ func (d *transfer) send(ctx context.Context, c *client, key string) payout.Outco
 
 // covered says, as a fault of kind Denied, that the balance is too low.
 func (d *transfer) covered(ctx context.Context, c *client) error {
-	balance, err := c.api.V1Balance.Retrieve(ctx, nil)
-	if err == nil && (!answered(balance.APIResource) || balance.Available == nil) {
-		err = errUnreadable
-	}
+	balance, err := c.balance(ctx)
 	if err != nil {
-		return c.unread("balance", err)
+		return err
 	}
 	for _, have := range balance.Available {
 		if have != nil && string(have.Currency) == d.Currency && have.Amount >= d.Amount {

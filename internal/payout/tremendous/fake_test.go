@@ -35,6 +35,11 @@ type double struct {
 	forgets time.Duration
 	now     func() time.Time
 
+	// sources are its funding sources; nil is the balance alone. unreadable is an
+	// API key that may not read what it asks for.
+	sources    []any
+	unreadable bool
+
 	mu sync.Mutex
 	// broke is an account whose balance covers nothing: 402.
 	broke   bool
@@ -118,6 +123,12 @@ func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Header.Get("Authorization") != "Bearer "+apiKey:
 		problem(w, http.StatusUnauthorized, "Unauthorized", nil)
+	case d.unreadable:
+		problem(w, http.StatusForbidden, "Forbidden", nil)
+	case r.Method == http.MethodGet && r.URL.Path == apiPath+"/funding_sources":
+		reply(w, http.StatusOK, map[string]any{"funding_sources": d.funding()})
+	case r.Method == http.MethodGet && r.URL.Path == apiPath+"/campaigns/"+campaign:
+		reply(w, http.StatusOK, map[string]any{"campaign": map[string]any{"id": campaign, "name": "Friends"}})
 	case r.URL.Path != apiPath+"/orders":
 		problem(w, http.StatusNotFound, "Not found", nil)
 	case r.Method == http.MethodPost:
@@ -125,6 +136,25 @@ func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		d.list(w, r.URL.Query().Get("external_id"))
 	}
+}
+
+// funding lists the funding sources, as
+// https://developers.tremendous.com/docs/paying-for-orders shows them.
+func (d *double) funding() []any {
+	if d.sources != nil {
+		return d.sources
+	}
+	return []any{fundingSource("GCTHLCMFVYMD", "balance", "active", "api_orders", "dashboard_orders")}
+}
+
+func fundingSource(id, method, status string, uses ...string) map[string]any {
+	source := map[string]any{
+		"id": id, "method": method, "status": status, "meta": map[string]any{"available_cents": 600000, "pending_cents": 0},
+	}
+	if len(uses) > 0 {
+		source["usage_permissions"] = uses
+	}
+	return source
 }
 
 func (d *double) post(w http.ResponseWriter, r *http.Request) {

@@ -130,12 +130,22 @@ func (p *Provider) Lookup(ctx context.Context, req payout.Request) payout.Findin
 
 // call makes one signed request. The fault is classified.
 func (p *Provider) call(ctx context.Context, method string, target *url.URL, key string, body []byte) (*http.Response, *fault.Error) {
+	return p.ask(ctx, method, target, key, body, p.sign)
+}
+
+// signer sets the headers that prove who sends a request.
+type signer func(h http.Header, key string, body []byte) error
+
+// ask makes one request. The fault is classified.
+func (p *Provider) ask(
+	ctx context.Context, method string, target *url.URL, key string, body []byte, sign signer,
+) (*http.Response, *fault.Error) {
 	const op = "webhook.call"
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, op, "the request could not be made", err)
 	}
-	if err := p.sign(req.Header, key, body); err != nil {
+	if err := sign(req.Header, key, body); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, op, "the request could not be signed", err)
 	}
 	req.Header.Set("Accept", "application/json")
