@@ -96,7 +96,7 @@ func (e *edge) observe(c *gin.Context) {
 	c.Next()
 	status := c.Writer.Status()
 	e.metrics.answered(routeOf(c), status)
-	if onWebhook(c) {
+	if onWebhook(c) && !probed(c, status) {
 		e.metrics.answeredWebhook(status, takenOf(c))
 		e.countUnstored(c, status)
 	}
