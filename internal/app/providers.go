@@ -21,7 +21,7 @@ func providers(cfg *config.Config) (map[string]payout.Provider, error) {
 	built := make(map[string]payout.Provider, len(cfg.Providers))
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(cfg.Providers)) {
-		provider, err := newProvider(name, cfg.Providers[name])
+		provider, err := NewProvider(name, cfg.Providers[name])
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -31,8 +31,10 @@ func providers(cfg *config.Config) (map[string]payout.Provider, error) {
 	return built, errors.Join(errs...)
 }
 
-// newProvider builds one provider. What comes with an error is not to be used.
-func newProvider(name string, p config.Provider) (payout.Provider, error) {
+// NewProvider builds one provider, which calls nobody before it is asked to. Its
+// error names keys of the configuration, and holds no secret. What comes with an
+// error is not to be used.
+func NewProvider(name string, p config.Provider) (payout.Provider, error) {
 	switch p.Type {
 	case config.ProviderManual:
 		return manual.New(name), nil

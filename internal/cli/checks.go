@@ -11,14 +11,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"code.dny.dev/ssrf"
 
 	"github.com/rewardflow/rewardflow/internal/app"
 	"github.com/rewardflow/rewardflow/internal/config"
@@ -42,17 +39,19 @@ func (p *Program) checks(source configSource) []check {
 	}
 
 	configured("ledger", func(ctx context.Context) (string, error) { return checkLedger(ctx, cfg) })
-	configured("FirstPromoter", func(ctx context.Context) (string, error) { return checkFirstPromoter(ctx, cfg.FirstPromoter) })
+	clock := &clock{now: p.env.Now}
+	configured("FirstPromoter", func(ctx context.Context) (string, error) { return checkFirstPromoter(ctx, cfg.FirstPromoter, clock) })
+	configured("clock", clock.check)
 	if loading == nil {
 		for _, name := range slices.Sorted(maps.Keys(cfg.Providers)) {
-			provider := cfg.Providers[name]
-			configured("provider "+name, func(ctx context.Context) (string, error) { return checkProvider(ctx, provider) })
+			configured("provider "+name, func(ctx context.Context) (string, error) { return checkProvider(ctx, cfg, name) })
 		}
 	}
 	temporal := &temporalChecks{environment: p.env}
 	checks = append(checks, check{"Temporal", temporal.server}, check{"search attributes", temporal.attributes})
 	configured("worker", func(ctx context.Context) (string, error) { return temporal.worker(ctx, cfg.Temporal.TaskQueue) })
 	checks = append(checks, check{"API", func(ctx context.Context) (string, error) { return p.checkAPI(ctx, cfg) }})
+	configured("webhook URL", func(ctx context.Context) (string, error) { return p.checkWebhook(ctx, cfg) })
 	return checks
 }
 
@@ -113,11 +112,13 @@ func checkDirectory(dataDir string) (string, error) {
 	return "the first start makes it in " + dataDir, nil
 }
 
-func checkFirstPromoter(ctx context.Context, cfg config.FirstPromoter) (string, error) {
+// checkFirstPromoter makes one call, and leaves the clock a look at its answer.
+func checkFirstPromoter(ctx context.Context, cfg config.FirstPromoter, clock *clock) (string, error) {
 	client := firstpromoter.NewClient(firstpromoter.Config{
 		BaseURL:           cfg.BaseURL,
 		APIKey:            cfg.APIKey.Reveal(),
 		RequestsPerMinute: cfg.RequestsPerMinute,
+		HTTP:              clock.watch(egress.NewClient(egress.Options{})),
 	})
 	err := client.Check(ctx)
 	switch {
@@ -131,46 +132,6 @@ func checkFirstPromoter(ctx context.Context, cfg config.FirstPromoter) (string, 
 		return "", &failure{message: fault.Message(err), next: "see that this machine may reach firstpromoter.base_url, and ask again"}
 	}
 	return "", &failure{message: fault.Message(err), next: "check firstpromoter.base_url and firstpromoter.api_key"}
-}
-
-// checkProvider resolves where a provider's payouts go. It sends nothing.
-func checkProvider(ctx context.Context, provider config.Provider) (string, error) {
-	if provider.Type == config.ProviderManual {
-		return "people pay, and say so", nil
-	}
-	key, text := "url", provider.URL
-	if provider.Type != config.ProviderWebhook {
-		key, text = "base_url", provider.BaseURL
-	}
-	address, err := url.Parse(text)
-	if err != nil || address.Hostname() == "" {
-		return "", &failure{message: "its " + key + " is not a URL", next: "correct it in the configuration"}
-	}
-	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", address.Hostname())
-	if err != nil {
-		return "", &failure{
-			message: address.Hostname() + " cannot be resolved",
-			next:    "check the provider's " + key + ", and the name service of this machine",
-		}
-	}
-	guarded := provider.Type == config.ProviderWebhook && !provider.AllowPrivateNetworks
-	if guarded && !slices.ContainsFunc(addresses, public) {
-		return "", &failure{
-			message: address.Hostname() + " is in a private network, where payouts are not sent",
-			next:    "set allow_private_networks: true for this provider if that is where it belongs",
-		}
-	}
-	return address.Hostname() + " is resolved", nil
-}
-
-// public judges an address as package egress does when it connects.
-func public(a netip.Addr) bool {
-	network := "tcp4"
-	if a = a.Unmap(); a.Is6() {
-		network = "tcp6"
-	}
-	guard := ssrf.New(ssrf.WithAnyPort(), ssrf.WithNetworks("tcp4", "tcp6"))
-	return guard.Safe(network, netip.AddrPortFrom(a, 443).String(), nil) == nil
 }
 
 // checkAPI asks the API whether it is ready: the one that the flags name, or

@@ -55,10 +55,12 @@ func (p *Program) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Check the configuration and everything that it names",
 		Long: `Check the configuration and everything that it names: the data directory,
-FirstPromoter, the providers, Temporal, a worker and the API.
+FirstPromoter, the clock, the providers, Temporal, a worker, the API, and the
+webhook's address where public_url is set.
 
-Run it where the processes run, with their environment. It pays nothing. Where
-the ledger exists, it is opened, and its schema is brought up to date.`,
+Run it where the processes run, with their environment. It pays nothing: the
+providers are asked by calls that have no effect. Where the ledger exists, it is
+opened, and its schema is brought up to date.`,
 		Args: noArguments,
 	}
 	source.flags(c, p)

@@ -3,6 +3,8 @@ package cli_test
 import (
 	"context"
 	"crypto/sha256"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -81,6 +83,14 @@ func newWorld(env *testscript.Env) error {
 		return err
 	}
 	wrong := w.start(http.NotFoundHandler())
+	providers, err := newProviders()
+	if err != nil {
+		return err
+	}
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // It tells of clients that do not trust it.
+	secure.StartTLS()
+	w.closers = append(w.closers, secure.Close)
 	env.Vars = append(env.Vars,
 		"FREE_PORT="+free[0], "OTHER_PORT="+free[1],
 		"TEST_NOW="+noon().Format(time.RFC3339),
@@ -90,6 +100,7 @@ func newWorld(env *testscript.Env) error {
 		"ALICE="+aliceToken, "FRANK="+frankToken, "OLGA="+olgaToken, "VIC="+vicToken,
 		"FIRSTPROMOTER="+w.start(http.HandlerFunc(answerAsFirstPromoter)),
 		"WRONG_SERVER="+wrong, "WRONG_LISTEN="+strings.TrimPrefix(wrong, "http://"),
+		"PROVIDERS="+w.start(providers), "FRONT="+w.start(http.HandlerFunc(answerAsFront)), "SECURE_FRONT="+secure.URL,
 		"TEMPORAL="+temporal,
 		// A program built with the race detector would sleep a second at its end.
 		"GORACE=atexit_sleep_ms=0",
@@ -131,7 +142,7 @@ func (w *world) start(h http.Handler) string {
 // serve starts the real API.
 func (w *world) serve(operators []api.Operator) (string, error) {
 	handler, err := api.New(api.Config{
-		WebhookSecret:  "0123456789abcdef0123456789abcdef",
+		WebhookSecret:  webhookSecret,
 		Operators:      operators,
 		Providers:      []api.Provider{{Name: "team"}, {Name: "billing"}, {Name: "people", ByHand: true}},
 		Caps:           ledger.Caps{MaxSingle: map[string]int64{"credits": 50000}, MaxPerDay: map[string]int64{"credits": 90000, "USD": 500000}},
@@ -245,15 +256,3 @@ func (rules) Explain(string) (api.Explanation, error) {
 type engine struct{}
 
 func (engine) Healthy(context.Context) (bool, string) { return true, "Temporal answers" }
-
-// answerAsFirstPromoter answers the list of payouts to whoever brings the key.
-func answerAsFirstPromoter(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case r.Header.Get("X-Api-Key") != "the-right-key":
-		w.WriteHeader(http.StatusUnauthorized)
-	case r.URL.Path != "/payouts/list":
-		w.WriteHeader(http.StatusNotFound)
-	default:
-		_, _ = w.Write([]byte("[]"))
-	}
-}
