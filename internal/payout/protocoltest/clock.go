@@ -27,6 +27,8 @@ type run struct {
 	offset time.Duration
 	// asked are activities that may be under way.
 	asked []workflow.Future
+	// acting is held by each activity while it acts.
+	acting sync.RWMutex
 }
 
 // Now is the world's time.

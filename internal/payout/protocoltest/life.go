@@ -92,6 +92,10 @@ func (e *execution) execute(lasts time.Duration) {
 	})
 	e.env.SetWorkflowRunTimeout(lasts)
 	e.env.ExecuteWorkflow(workflows.FulfilmentType, workflows.NewFulfilment(w.id()))
+	// While an activity acts, an environment's time is the real one: on a slow
+	// machine it is over while the activity still suspends for a rival.
+	e.run.acting.Lock()
+	defer e.run.acting.Unlock()
 	err := e.env.GetWorkflowError()
 	if errors.As(err, new(*temporal.TimeoutError)) {
 		w.note("the execution is cut off")

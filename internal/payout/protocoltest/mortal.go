@@ -51,6 +51,8 @@ type around struct {
 // ExecuteActivity passes a point before an activity, and one between its end
 // and the workflow: a result that comes after the activity's timeout is lost.
 func (a *around) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	a.p.run.acting.RLock()
+	defer a.p.run.acting.RUnlock()
 	w, info := a.p.w, activity.GetInfo(ctx)
 	s := started{name: info.ActivityType.Name, at: w.clock.Now(), limit: info.StartToCloseTimeout - leisure}
 	ctx = context.WithValue(ctx, startedKey{}, s)
