@@ -183,8 +183,13 @@ func (w *world) lastLife() {
 				w.subject.Deliver()
 			}
 			e.env.SignalWorkflow(workflows.SignalNudge, nil)
-			e.help()
-			e.later(10*time.Minute+apart, help)
+			// The nudge has the ledger read again, and nobody is heard meanwhile.
+			e.later(apart, func() {
+				if !w.status().Final() {
+					e.help()
+				}
+			})
+			e.later(10*time.Minute+2*apart, help)
 		}
 	}
 	e.later(10*time.Minute+apart, help)
