@@ -51,8 +51,10 @@ func (a *Activities) Close(ctx context.Context, in CloseInput) (CloseResult, err
 	}
 	if state.Call == ledger.CallOut {
 		// The call of a worker that died may still arrive over there.
-		return CloseResult{By: state.By, Status: reward.Closing, Reason: "an earlier call may still be on its way",
-			Again: max(state.Deadline.Sub(a.now()), time.Second)}, nil
+		return CloseResult{
+			By: state.By, Status: reward.Closing, Reason: "an earlier call may still be on its way",
+			Again: max(state.Deadline.Sub(a.now()), time.Second),
+		}, nil
 	}
 
 	owed, err := a.fp.Owed(ctx, rec.Reward.Promoter.ID, in.RewardID)
@@ -63,12 +65,16 @@ func (a *Activities) Close(ctx context.Context, in CloseInput) (CloseResult, err
 	case owed.Completed():
 		return a.finishClose(ctx, in.RewardID, state.Fence, ledger.CallDone, "read back as completed")
 	case state.By == ledger.ClosedByAnswer:
-		return CloseResult{By: state.By, Status: reward.Closing,
-			Reason: "the close was left to the answer 200, and FirstPromoter has not recorded it yet"}, nil
+		return CloseResult{
+			By: state.By, Status: reward.Closing,
+			Reason: "the close was left to the answer 200, and FirstPromoter has not recorded it yet",
+		}, nil
 	case state.Call == ledger.CallUnknown && a.now().Before(state.Deadline):
 		// It may still be at work over there: "pending" proves nothing yet.
-		return CloseResult{By: state.By, Status: reward.Closing, Again: state.Deadline.Sub(a.now()),
-			Reason: "the last call had no clear answer, and is read back once it has surely ended"}, nil
+		return CloseResult{
+			By: state.By, Status: reward.Closing, Again: state.Deadline.Sub(a.now()),
+			Reason: "the last call had no clear answer, and is read back once it has surely ended",
+		}, nil
 	case state.Call == ledger.CallUnknown:
 		return a.readBack(ctx, in.RewardID, state.Fence, owed.Status)
 	}
@@ -160,8 +166,10 @@ func closed(state ledger.CloseState) CloseResult {
 // closeTrouble keeps the reason where people look. Trouble that a person must
 // mend is attention; the close is tried again all the same.
 func (a *Activities) closeTrouble(ctx context.Context, id reward.ID, state ledger.CloseState, cause error) (CloseResult, error) {
-	res := CloseResult{By: state.By, Status: reward.Closing, Again: fault.RetryAfter(cause),
-		Reason: "paid; FirstPromoter could not be told yet, and will be told again: " + fault.Message(cause)}
+	res := CloseResult{
+		By: state.By, Status: reward.Closing, Again: fault.RetryAfter(cause),
+		Reason: "paid; FirstPromoter could not be told yet, and will be told again: " + fault.Message(cause),
+	}
 	t := ledger.Transition{ID: id, To: res.Status, Reason: res.Reason, Actor: "close", NextTimer: a.now().Add(max(res.Again, troubleRest))}
 	switch fault.KindOf(cause) {
 	case fault.Denied, fault.Invalid, fault.NotFound, fault.Internal, fault.Conflict, fault.Declined:

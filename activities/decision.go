@@ -125,8 +125,10 @@ func (a *Activities) resolution(ctx context.Context, in ResolveInput) (reward.Re
 	if !a.cfg.AcceptUnverified {
 		return res, "a resolution that was sent without the operator API proves no identity, and approvals.unverified is ignore", nil
 	}
-	res = reward.Resolution{ID: in.ID, RewardID: in.RewardID, Action: in.Action, Provider: in.Provider,
-		Reference: in.Reference, Evidence: in.Evidence, Comment: in.Comment, By: in.By, At: a.now()}
+	res = reward.Resolution{
+		ID: in.ID, RewardID: in.RewardID, Action: in.Action, Provider: in.Provider,
+		Reference: in.Reference, Evidence: in.Evidence, Comment: in.Comment, By: in.By, At: a.now(),
+	}
 	return res, "", a.ledger.RecordResolution(ctx, res)
 }
 

@@ -226,8 +226,10 @@ func (a *Activities) reservation(ctx context.Context, rec ledger.Record, name st
 func (a *Activities) unprepared(ctx context.Context, rec ledger.Record, cause error) (PayResult, error) {
 	switch fault.KindOf(cause) {
 	case fault.Throttled, fault.Unavailable, fault.Ambiguous, fault.Denied:
-		res := PayResult{Status: reward.Approved, Again: fault.RetryAfter(cause),
-			Reason: "the provider could not be asked, and will be asked again: " + fault.Message(cause)}
+		res := PayResult{
+			Status: reward.Approved, Again: fault.RetryAfter(cause),
+			Reason: "the provider could not be asked, and will be asked again: " + fault.Message(cause),
+		}
 		return res, a.ledger.Move(ctx, ledger.Transition{ID: rec.Reward.ID, To: res.Status, Reason: res.Reason, Actor: "pay"})
 	case fault.Invalid, fault.NotFound, fault.Conflict, fault.Declined, fault.Internal:
 	}
@@ -240,13 +242,19 @@ func (a *Activities) after(ctx context.Context, p ledger.Payout, out payout.Outc
 		return a.stands(ctx, p)
 	}
 	if out.Kind == fault.Denied {
-		res := PayResult{Payout: p.State, Status: reward.Attention, Again: deniedPause,
-			Reason: p.Provider + " refuses our credentials or permission, and nothing was sent: " + out.Detail}
-		return res, asTemporal(a.ledger.Move(ctx, ledger.Transition{ID: p.RewardID, To: res.Status, Reason: res.Reason, Actor: "pay",
-			NextTimer: a.now().Add(deniedPause), Notify: NotifyAttention}))
+		res := PayResult{
+			Payout: p.State, Status: reward.Attention, Again: deniedPause,
+			Reason: p.Provider + " refuses our credentials or permission, and nothing was sent: " + out.Detail,
+		}
+		return res, asTemporal(a.ledger.Move(ctx, ledger.Transition{
+			ID: p.RewardID, To: res.Status, Reason: res.Reason, Actor: "pay",
+			NextTimer: a.now().Add(deniedPause), Notify: NotifyAttention,
+		}))
 	}
-	res := PayResult{Payout: p.State, Status: reward.Paying, Again: out.RetryAfter,
-		Reason: p.Provider + " did not take it, nothing was done, and it will be sent again: " + out.Detail}
+	res := PayResult{
+		Payout: p.State, Status: reward.Paying, Again: out.RetryAfter,
+		Reason: p.Provider + " did not take it, nothing was done, and it will be sent again: " + out.Detail,
+	}
 	return res, asTemporal(a.ledger.Move(ctx, ledger.Transition{ID: p.RewardID, To: res.Status, Reason: res.Reason, Actor: "pay"}))
 }
 

@@ -107,17 +107,23 @@ func TestReadinessCountsTheSpool(t *testing.T) {
 		checks int
 	}{
 		"the inbox commits": {
-			nil, spoolDouble{err: errors.New("no room")}, 200,
+			nil,
+			spoolDouble{err: errors.New("no room")},
+			200,
 			`{"ready":true,"inbox":{"depth":0,"oldest_seconds":0},"spool":{"depth":0,"oldest_seconds":0},"temporal":{"reachable":true,"detail":""},"degraded":[]}`, 0,
 		},
 		"the spool takes its place": {
-			errors.New("locked"), spoolDouble{depth: 12, oldest: noon().Add(-90 * time.Second)}, 200,
+			errors.New("locked"),
+			spoolDouble{depth: 12, oldest: noon().Add(-90 * time.Second)},
+			200,
 			`{"ready":true,"inbox":{"depth":0,"oldest_seconds":0},"spool":{"depth":12,"oldest_seconds":90},"temporal":{"reachable":true,"detail":""},
 			"degraded":[{"part":"inbox","detail":"it cannot commit: internal error","since":"2026-11-23T12:00:00Z"},
 			{"part":"spool","detail":"events wait there for the inbox to commit","since":"2026-11-23T12:00:00Z"}]}`, 1,
 		},
 		"neither": {
-			errors.New("locked"), spoolDouble{err: errors.New("no room"), depth: 12, oldest: noon().Add(time.Hour)}, 503,
+			errors.New("locked"),
+			spoolDouble{err: errors.New("no room"), depth: 12, oldest: noon().Add(time.Hour)},
+			503,
 			`{"ready":false,"inbox":{"depth":0,"oldest_seconds":0},"spool":{"depth":12,"oldest_seconds":0},"temporal":{"reachable":true,"detail":""},
 			"degraded":[{"part":"inbox","detail":"it cannot commit: internal error","since":"2026-11-23T12:00:00Z"},
 			{"part":"spool","detail":"it cannot keep events: internal error","since":"2026-11-23T12:00:00Z"}]}`, 1,

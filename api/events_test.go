@@ -221,18 +221,28 @@ func TestUnstoredDeliveriesAreCounted(t *testing.T) {
 	}{
 		"wrong secret": {path: webhookURL + "x", body: "{}", want: ledger.Unstored{Answer: 401, Reason: ledger.ReasonUnauthenticated, Type: "unread"}},
 		"no secret":    {path: "/webhooks/firstpromoter", body: "{}", want: ledger.Unstored{Answer: 401, Reason: ledger.ReasonUnauthenticated, Type: "unread"}},
-		"cross origin": {path: webhookURL, body: "{}", edit: header("Sec-Fetch-Site", "cross-site"),
-			want: ledger.Unstored{Answer: 403, Reason: ledger.ReasonCrossOrigin, Type: "unread"}},
+		"cross origin": {
+			path: webhookURL, body: "{}", edit: header("Sec-Fetch-Site", "cross-site"),
+			want: ledger.Unstored{Answer: 403, Reason: ledger.ReasonCrossOrigin, Type: "unread"},
+		},
 		"too large": {path: webhookURL, body: strings.Repeat(" ", 1<<20+1), want: ledger.Unstored{Answer: 413, Reason: ledger.ReasonTooLarge, Type: "unread"}},
-		"no JSON": {path: webhookURL, body: "secret", taken: ledger.Taken{Reason: ledger.ReasonNotJSON}, err: fault.New(fault.Invalid, "x", "x"),
-			want: ledger.Unstored{Answer: 400, Reason: ledger.ReasonNotJSON, Type: "unread"}},
-		"not stored": {path: webhookURL, body: "{}", taken: ledger.Taken{Type: "fulfilment_pending", Known: true, RewardID: 7, Reason: ledger.ReasonNotStored},
+		"no JSON": {
+			path: webhookURL, body: "secret", taken: ledger.Taken{Reason: ledger.ReasonNotJSON}, err: fault.New(fault.Invalid, "x", "x"),
+			want: ledger.Unstored{Answer: 400, Reason: ledger.ReasonNotJSON, Type: "unread"},
+		},
+		"not stored": {
+			path: webhookURL, body: "{}", taken: ledger.Taken{Type: "fulfilment_pending", Known: true, RewardID: 7, Reason: ledger.ReasonNotStored},
 			err:  fault.New(fault.Unavailable, "x", "x"),
-			want: ledger.Unstored{Answer: 503, Reason: ledger.ReasonNotStored, Type: "fulfilment_pending", RewardID: 7}},
-		"unknown type": {path: webhookURL, body: "{}", taken: ledger.Taken{Type: "made_up", Reason: ledger.ReasonNotStored},
-			err: fault.New(fault.Unavailable, "x", "x"), want: ledger.Unstored{Answer: 503, Reason: ledger.ReasonNotStored, Type: "unknown"}},
-		"ours already": {path: webhookURL, body: "{}", taken: ledger.Taken{Type: "fulfilment_pending", Known: true, RewardID: 7, Reason: ledger.ReasonOurs},
-			want: ledger.Unstored{Answer: 202, Reason: ledger.ReasonOurs, Type: "fulfilment_pending", RewardID: 7}},
+			want: ledger.Unstored{Answer: 503, Reason: ledger.ReasonNotStored, Type: "fulfilment_pending", RewardID: 7},
+		},
+		"unknown type": {
+			path: webhookURL, body: "{}", taken: ledger.Taken{Type: "made_up", Reason: ledger.ReasonNotStored},
+			err: fault.New(fault.Unavailable, "x", "x"), want: ledger.Unstored{Answer: 503, Reason: ledger.ReasonNotStored, Type: "unknown"},
+		},
+		"ours already": {
+			path: webhookURL, body: "{}", taken: ledger.Taken{Type: "fulfilment_pending", Known: true, RewardID: 7, Reason: ledger.ReasonOurs},
+			want: ledger.Unstored{Answer: 202, Reason: ledger.ReasonOurs, Type: "fulfilment_pending", RewardID: 7},
+		},
 		"stored": {path: webhookURL, body: "{}", taken: ledger.Taken{Type: "lead_signup", Known: true}},
 	} {
 		t.Run(name, func(t *testing.T) {

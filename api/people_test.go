@@ -318,6 +318,7 @@ func TestBrakeRequestIsChecked(t *testing.T) {
 		`{"paused":false}`:                `"scope" is missing`,
 		`{"scope":"all","paused":true}`:   `"reason" is missing`,
 		`{"scope":"all","paused":"true"}`: `"paused" cannot be a string`,
+
 		`{"scope":"biling","paused":true,"reason":"x"}`: `there are all, billing, people`,
 	} {
 		rec := a.do(t, http.MethodPut, "/api/v1/brake", body)

@@ -183,7 +183,7 @@ func TestSpanNamesTheRoute(t *testing.T) {
 	require.Equal(t, "GET /api/v1/rewards", span.Name())
 	attributes := map[string]string{}
 	for _, kv := range span.Attributes() {
-		attributes[string(kv.Key)] = kv.Value.Emit()
+		attributes[string(kv.Key)] = kv.Value.String()
 	}
 	require.NotEmpty(t, attributes["rewardflow.request_id"])
 	delete(attributes, "rewardflow.request_id")

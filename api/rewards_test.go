@@ -273,28 +273,34 @@ func TestWaitingForInWords(t *testing.T) {
 	}{
 		"approval": {reward.AwaitingApproval, asked, ledger.Tally{Approvals: 1, Needed: 2}, []string{"1 of 2 approvals, role finance"}},
 		"approval of any role": {
-			reward.AwaitingApproval, func(r *ledger.Record) { r.Approvals = 1 }, ledger.Tally{Needed: 1},
+			reward.AwaitingApproval, func(r *ledger.Record) { r.Approvals = 1 },
+			ledger.Tally{Needed: 1},
 			[]string{"0 of 1 approvals, role approver or finance"},
 		},
 		"held": {reward.Held, func(*ledger.Record) {}, ledger.Tally{}, []string{"the reason"}},
 		"held until": {
-			reward.Held, func(r *ledger.Record) { r.HoldUntil = noon() }, ledger.Tally{},
+			reward.Held, func(r *ledger.Record) { r.HoldUntil = noon() },
+			ledger.Tally{},
 			[]string{"the reason", "the hold to end at 2026-11-23T12:00:00Z"},
 		},
 		"held by silence": {
-			reward.Held, asked, ledger.Tally{Approvals: 1, Needed: 2},
+			reward.Held, asked,
+			ledger.Tally{Approvals: 1, Needed: 2},
 			[]string{"the reason", "1 of 2 approvals, role finance"},
 		},
 		"held by the brake after approval": {
-			reward.Held, asked, ledger.Tally{Approvals: 2, Needed: 2, Approved: true},
+			reward.Held, asked,
+			ledger.Tally{Approvals: 2, Needed: 2, Approved: true},
 			[]string{"the reason"},
 		},
 		"settling by hand": {
-			reward.Settling, func(r *ledger.Record) { r.Provider = "people" }, ledger.Tally{},
+			reward.Settling, func(r *ledger.Record) { r.Provider = "people" },
+			ledger.Tally{},
 			[]string{"a person to pay it and record the reference: rewardflow resolve 7 paid --reference REF"},
 		},
 		"attention": {
-			reward.Attention, func(*ledger.Record) {}, ledger.Tally{},
+			reward.Attention, func(*ledger.Record) {},
+			ledger.Tally{},
 			[]string{
 				"a person: the reason",
 				"rewardflow resolve 7 with retry, reroute --provider NAME, paid --reference REF, reject --comment TEXT or abandon --comment TEXT",

@@ -21,8 +21,10 @@ func TestWireNamesNeverChange(t *testing.T) {
 	require.Equal(t, "fulfilment-2429153", workflows.FulfilmentID(rewardID))
 	require.Equal(t, "notification-lead_signup-22736304", workflows.NotificationID("lead_signup", "22736304"))
 	require.Equal(t, []string{"Fulfilment", "Notification", "decide", "resolve", "approve", "reject", "nudge", "status", "rewardflow"},
-		[]string{workflows.FulfilmentType, workflows.NotificationType, workflows.UpdateDecide, workflows.UpdateResolve,
-			workflows.SignalApprove, workflows.SignalReject, workflows.SignalNudge, workflows.QueryStatus, workflows.TaskQueue})
+		[]string{
+			workflows.FulfilmentType, workflows.NotificationType, workflows.UpdateDecide, workflows.UpdateResolve,
+			workflows.SignalApprove, workflows.SignalReject, workflows.SignalNudge, workflows.QueryStatus, workflows.TaskQueue,
+		})
 	require.Equal(t, "rf_2429153_1", payout.Key(rewardID, 1))
 }
 

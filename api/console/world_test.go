@@ -92,8 +92,10 @@ func (w *world) serve(t testing.TB, l *sqlite.Ledger, edits ...func(*api.Config)
 			operator("vera", "viewer"), operator("root", api.Roles()...),
 		},
 		Providers: []api.Provider{
-			{Name: "team", Type: "webhook"}, {Name: "billing", Type: "stripe"},
-			{Name: "payouts", Type: "paypal"}, {Name: "people", Type: "manual", ByHand: true},
+			{Name: "team", Type: "webhook"},
+			{Name: "billing", Type: "stripe"},
+			{Name: "payouts", Type: "paypal"},
+			{Name: "people", Type: "manual", ByHand: true},
 		},
 		Caps: ledger.Caps{
 			MaxSingle: map[string]int64{"credits": 5000, "USD": 100000}, MaxPerDay: map[string]int64{"USD": 1000000},

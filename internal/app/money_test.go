@@ -117,8 +117,10 @@ func TestAWaitIsMeasuredWhenItIsSettled(t *testing.T) {
 	r, l, scrape := observedRegister(t)
 	asked := time.Now()
 	r.changes = []ledger.Change{
-		{To: reward.Received, At: asked.Add(-time.Hour)}, {To: reward.AwaitingApproval, At: asked},
-		{To: reward.Held, At: asked.Add(time.Hour)}, {To: reward.AwaitingApproval, At: asked.Add(2 * time.Hour)},
+		{To: reward.Received, At: asked.Add(-time.Hour)},
+		{To: reward.AwaitingApproval, At: asked},
+		{To: reward.Held, At: asked.Add(time.Hour)},
+		{To: reward.AwaitingApproval, At: asked.Add(2 * time.Hour)},
 	}
 	decide := func(tally ledger.Tally) {
 		tally.Decision.Decision = reward.Decision{Verdict: reward.Approve, At: asked.Add(3 * time.Hour)}

@@ -97,8 +97,10 @@ func (p *Program) decideOne(ctx context.Context, api *operatorAPI, id reward.ID,
 		v.digest = string(shown.Digest)
 	}
 	if v.digest == "" {
-		return about(id, &failure{code: exitConflict,
-			message: fmt.Sprintf("reward %s is %s, and there is nothing to decide about it yet", id, plain(string(shown.Status)))})
+		return about(id, &failure{
+			code:    exitConflict,
+			message: fmt.Sprintf("reward %s is %s, and there is nothing to decide about it yet", id, plain(string(shown.Status))),
+		})
 	}
 	if v.digest != string(shown.Digest) {
 		p.note("note: the digest that you gave is not the digest of this; it has changed since")

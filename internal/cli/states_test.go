@@ -53,7 +53,8 @@ func states() map[string]state {
 		"held by the policy": {
 			reward.Held, assessedAs(reward.Held, "rule 3 (line 11): the refund period: hold 24h", func(a *ledger.Assessment) { a.HoldUntil = at }),
 			"is not paid yet: the policy holds it", "the hold to end at 2026-11-24T12:00:00Z",
-			tomorrow + ": the hold ends, and the policy decides again", []string{"rewardflow policy explain ID see the rule that holds it"},
+			tomorrow + ": the hold ends, and the policy decides again",
+			[]string{"rewardflow policy explain ID see the rule that holds it"},
 		},
 		"held by the brake": {
 			reward.Held, moved(allowed, ledger.Transition{To: reward.Held, Reason: "the brake is on: all payouts are paused: wrong amounts", NextTimer: at}),
@@ -91,7 +92,8 @@ func states() map[string]state {
 		"settling": {
 			reward.Settling, sent("team", payout.Outcome{Class: payout.ClassAccepted, Reference: "batch"}),
 			"is not paid yet: the payout was accepted and is not finished", "the provider team to finish the payout",
-			"the provider is asked again until it has finished", []string{"rewardflow why ID ask again later: the provider finishes it"},
+			"the provider is asked again until it has finished",
+			[]string{"rewardflow why ID ask again later: the provider finishes it"},
 		},
 		"settling by hand": {
 			reward.Settling, sent("people", payout.Outcome{Class: payout.ClassAccepted, Reference: "hand"}),

@@ -70,8 +70,10 @@ func TestMistakes(t *testing.T) {
 		"slack app":             {"slack: {bot_token: xoxb-1, signing_secret: s, channel: C1, team_id: T1, app_id: B1}", `slack.app_id: "B1" is not an ID of Slack`},
 		"slack in clear":        {"slack: {bot_token: xoxb-1, signing_secret: s, channel: C1, team_id: T1, base_url: 'http://slack.example'}", "slack.base_url: is not https"},
 		"slack user":            {"operators: [{name: a, token_sha256: " + someDigest + ", roles: [viewer], slack_user: alice}]", `operators[0].slack_user: "alice" is not an ID of Slack; allowed: a member ID`},
-		"slack user twice": {"operators: [{name: a, token_sha256: " + someDigest + ", roles: [viewer], slack_user: U1}, {name: b, token_sha256: 0" + someDigest[1:] + ", roles: [viewer], slack_user: U1}]",
-			"operators[1].slack_user: is the one of operators[0], too"},
+		"slack user twice": {
+			"operators: [{name: a, token_sha256: " + someDigest + ", roles: [viewer], slack_user: U1}, {name: b, token_sha256: 0" + someDigest[1:] + ", roles: [viewer], slack_user: U1}]",
+			"operators[1].slack_user: is the one of operators[0], too",
+		},
 		"public url": {"public_url: rewards.example.com", "public_url: is not an absolute URL"},
 
 		"session":         {"auth: {session_lifetime: 1s}", "auth.session_lifetime: 1s is out of range; allowed: 1m to 720h, such as 12h"},

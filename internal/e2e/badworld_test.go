@@ -31,7 +31,8 @@ func TestFirstPromoterCannotBeAsked(t *testing.T) {
 			settings{APIKey: "key-of-somebody-else-0123456789"}, reward.Attention, "check firstpromoter.api_key",
 		},
 		"Unreachable": {
-			settings{BaseURL: fmt.Sprintf("http://127.0.0.1:%d", closedPort(t)) + simulator.BasePath}, reward.Verifying,
+			settings{BaseURL: fmt.Sprintf("http://127.0.0.1:%d", closedPort(t)) + simulator.BasePath},
+			reward.Verifying,
 			"FirstPromoter could not be asked, and will be asked again",
 		},
 	} {

@@ -45,7 +45,8 @@ func TestKillAnywhere(t *testing.T) {
 
 	kinds := []simulator.Spec{
 		months(), to("lost"), to("before"), to("after"), to("later"), to("throttled"), to("slow"), months(),
-		{Amount: 700, Unit: reward.Credits}, {Amount: 5, Unit: reward.Cash},
+		{Amount: 700, Unit: reward.Credits},
+		{Amount: 5, Unit: reward.Cash},
 	}
 	chance.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
 	var ids []reward.ID

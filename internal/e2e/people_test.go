@@ -103,9 +103,14 @@ func TestOperatorsAndRoles(t *testing.T) {
 	t.Log("nobody comes in without a token")
 	for _, wrong := range []string{"", "nobody's"} {
 		for _, call := range [][2]string{
-			{http.MethodGet, "/api/v1/rewards"}, {http.MethodGet, rewardPath(id)}, {http.MethodGet, "/api/v1/approvals"},
-			{http.MethodGet, "/api/v1/summary"}, {http.MethodGet, "/api/v1/brake"}, {http.MethodPut, "/api/v1/brake"},
-			{http.MethodPost, rewardPath(id) + "/decision"}, {http.MethodPost, rewardPath(id) + "/resolve"},
+			{http.MethodGet, "/api/v1/rewards"},
+			{http.MethodGet, rewardPath(id)},
+			{http.MethodGet, "/api/v1/approvals"},
+			{http.MethodGet, "/api/v1/summary"},
+			{http.MethodGet, "/api/v1/brake"},
+			{http.MethodPut, "/api/v1/brake"},
+			{http.MethodPost, rewardPath(id) + "/decision"},
+			{http.MethodPost, rewardPath(id) + "/resolve"},
 		} {
 			w.must(http.StatusUnauthorized, call[0], call[1], wrong, nil)
 		}

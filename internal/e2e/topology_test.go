@@ -67,7 +67,7 @@ func TestTopology(t *testing.T) {
 	apis[0].stop(t)
 	apis[0] = place("one")
 	engine.kill()
-	engine = w.start(temporal)
+	w.start(temporal)
 	p.awaitReady(t, len(apis))
 	apis[1].kill()
 	apis[1] = place("two")

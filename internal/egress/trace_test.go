@@ -47,14 +47,14 @@ func TestACallHasASpanWithoutItsAddress(t *testing.T) {
 		require.Equal(t, caller.SpanContext().SpanID(), s.Parent.SpanID())
 		require.Equal(t, codes.Error, s.Status.Code)
 		for _, a := range s.Attributes {
-			require.NotContains(t, a.Value.Emit(), "hidden")
+			require.NotContains(t, a.Value.String(), "hidden")
 		}
 		require.NotContains(t, s.Status.Description, "hidden")
 		require.NotContains(t, s.Status.Description, "127.0.0.1")
 	}
 	attributes := map[string]string{}
 	for _, a := range got[0].Attributes {
-		attributes[string(a.Key)] = a.Value.Emit()
+		attributes[string(a.Key)] = a.Value.String()
 	}
 	require.Equal(t, map[string]string{
 		"http.request.method": "POST", "server.address": "127.0.0.1", "http.response.status_code": "503",

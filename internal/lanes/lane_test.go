@@ -51,17 +51,6 @@ func lanes() []lane {
 	}
 }
 
-func laneNamed(t *testing.T, name string) lane {
-	t.Helper()
-	for _, l := range lanes() {
-		if l.name == name {
-			return l
-		}
-	}
-	require.FailNow(t, "there is no lane "+name)
-	return lane{}
-}
-
 // question is what a person was shown, and is about to decide.
 type question struct {
 	who    person

@@ -73,7 +73,7 @@ func pattern(names []string) string {
 // judge reads the events of one go test.
 func judge(stdout []byte, stderr string, failed bool) outcome {
 	o := outcome{passed: map[string]bool{}, failed: map[string]bool{}}
-	var built, hung, panicked = true, false, false
+	built, hung, panicked := true, false, false
 	var text strings.Builder
 	lines := bufio.NewScanner(bytes.NewReader(stdout))
 	lines.Buffer(nil, len(stdout)+1)

@@ -114,7 +114,8 @@ func closeDrill() Schedule {
 // staleDrill has a reward change after two people looked at it, who then approve
 // what they saw.
 func staleDrill() Schedule {
-	return Schedule{For: 14 * time.Second, APIs: 1, Workers: 1,
+	return Schedule{
+		For: 14 * time.Second, APIs: 1, Workers: 1,
 		Rewards: []Owed{{At: 500 * time.Millisecond, Amount: 600, Unit: reward.Credits, Cust: "good"}},
 		Acts: []Act{
 			{At: 4 * time.Second, Kind: Look, Reward: 1, Who: "alice"},
@@ -123,7 +124,8 @@ func staleDrill() Schedule {
 			{At: 4700 * time.Millisecond, Kind: Refire, Reward: 1},
 			{At: 7 * time.Second, Kind: Decide, Reward: 1, Who: "alice", Verdict: reward.Approve, Stale: true},
 			{At: 10 * time.Second, Kind: Decide, Reward: 1, Who: "bob", Verdict: reward.Approve, Stale: true},
-		}}
+		},
+	}
 }
 
 // afterEffectDrill kills a worker that has paid and has told nobody.

@@ -41,8 +41,10 @@ func good() *evidence {
 			{At: at(8), Key: "rf_2_1", Reward: 2, Quantity: reward.Quantity{Amount: 600, Unit: reward.Credits}, Promoter: 7, Cust: "good-1", Status: "fulfilled"},
 		},
 		requests: []request{
-			{At: at(2), Number: 1, Method: "POST", Key: "rf_1_1"}, {At: at(2), Number: 1, Answer: 200, Whole: true},
-			{At: at(8), Number: 2, Method: "POST", Key: "rf_2_1"}, {At: at(8), Number: 2, Answer: 200, Whole: true},
+			{At: at(2), Number: 1, Method: "POST", Key: "rf_1_1"},
+			{At: at(2), Number: 1, Answer: 200, Whole: true},
+			{At: at(8), Number: 2, Method: "POST", Key: "rf_2_1"},
+			{At: at(8), Number: 2, Answer: 200, Whole: true},
 		},
 		shown: []shown{{At: at(5), Reward: 2, Who: "alice", Digest: "d1", Quantity: quantity{600, reward.Credits}, Promoter: 7, Cust: "good-1"}},
 		spoken: []spoken{

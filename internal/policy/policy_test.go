@@ -207,19 +207,20 @@ func TestCompileRefuses(t *testing.T) {
 	t.Parallel()
 
 	for when, want := range map[string]string{
-		"amount == 5.0":                            "column 8: == cannot be applied to (int, double)",
-		"amount in [1, 2.5]":                       "column 15: expected type 'int' but found 'double'",
-		"amount in [1.5]":                          "cannot be applied to (int, list(double))",
-		"unit == 3":                                "column 6: == cannot be applied to (string, int); allowed: both sides of one type",
-		"amount":                                   "column 1: the expression is of type int; allowed: an expression that is true or false",
-		"amount >":                                 "column 9: syntax error: mismatched input '<EOF>'; allowed: comparisons",
-		"amount = 5":                               "column 8: syntax error",
-		`unit == "a" and amount > 3`:               "column 13: syntax error",
-		`unit.startWith("a")`:                      `"startWith" is not known, did you mean "startsWith"?`,
-		"amount > 3 &&\n amuont < 3":               `column 2: in line 2 of the expression: "amuont" is not known`,
-		`cust_id.matches("(")`:                     "invalid matches argument",
-		`email == "a@example.com"`:                 `"email" is not known`,
-		`now > timestamp(0)`:                       `"now" is not known`,
+		"amount == 5.0":              "column 8: == cannot be applied to (int, double)",
+		"amount in [1, 2.5]":         "column 15: expected type 'int' but found 'double'",
+		"amount in [1.5]":            "cannot be applied to (int, list(double))",
+		"unit == 3":                  "column 6: == cannot be applied to (string, int); allowed: both sides of one type",
+		"amount":                     "column 1: the expression is of type int; allowed: an expression that is true or false",
+		"amount >":                   "column 9: syntax error: mismatched input '<EOF>'; allowed: comparisons",
+		"amount = 5":                 "column 8: syntax error",
+		`unit == "a" and amount > 3`: "column 13: syntax error",
+		`unit.startWith("a")`:        `"startWith" is not known, did you mean "startsWith"?`,
+		"amount > 3 &&\n amuont < 3": `column 2: in line 2 of the expression: "amuont" is not known`,
+		`cust_id.matches("(")`:       "invalid matches argument",
+		`email == "a@example.com"`:   `"email" is not known`,
+		`now > timestamp(0)`:         `"now" is not known`,
+
 		strings.Repeat("amount>0||", 500) + "true": "size",
 	} {
 		_, err := policy.Compile([]policy.Rule{{When: when, Then: policy.Pay}})

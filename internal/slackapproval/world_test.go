@@ -206,6 +206,7 @@ type idle struct{}
 func (idle) Explain(string) (api.Explanation, error) {
 	return api.Explanation{}, errors.New("unused")
 }
+
 func (idle) Accept(context.Context, []byte) (ledger.Taken, error) {
 	return ledger.Taken{}, errors.New("unused")
 }

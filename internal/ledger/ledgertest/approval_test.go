@@ -56,21 +56,25 @@ func TestCheckerTellsRightFromWrong(t *testing.T) {
 		"a look while somebody votes":         {history: []told{during(0, 10, alice), during(5, 6, look(count(0, false, false)))}},
 		"a look back in time":                 {wrong: true, history: []told{during(0, 10, alice), during(2, 3, look(count(1, false, false))), during(4, 5, look(count(0, false, false)))}},
 		"an approval after a rejection": {wrong: true, history: []told{
-			vote("1", "bob", reward.Reject, "d1", counts(count(0, false, true))), vote("2", "alice", reward.Approve, "d1", says(ledgertest.Counts))}},
+			vote("1", "bob", reward.Reject, "d1", counts(count(0, false, true))), vote("2", "alice", reward.Approve, "d1", says(ledgertest.Counts)),
+		}},
 		"a rejection after the last approval": {wrong: true, history: []told{
-			alice, vote("2", "bob", reward.Approve, "d1", says(ledgertest.Counts)), vote("3", "carol", reward.Reject, "d1", says(ledgertest.Counts))}},
+			alice, vote("2", "bob", reward.Approve, "d1", says(ledgertest.Counts)), vote("3", "carol", reward.Reject, "d1", says(ledgertest.Counts)),
+		}},
 		"both at once, one of which is first": {history: []told{
 			during(0, 9, vote("9", "bob", reward.Reject, "d1", says(ledgertest.Settled))), during(0, 9, alice),
-			during(0, 9, vote("2", "carol", reward.Approve, "d1", counts(count(2, true, false))))}},
+			during(0, 9, vote("2", "carol", reward.Approve, "d1", counts(count(2, true, false)))),
+		}},
 		"both at once, and both count": {wrong: true, history: []told{
 			during(0, 9, vote("9", "bob", reward.Reject, "d1", says(ledgertest.Counts))), during(0, 9, alice),
-			during(0, 9, vote("2", "carol", reward.Approve, "d1", counts(count(2, true, false))))}},
+			during(0, 9, vote("2", "carol", reward.Approve, "d1", counts(count(2, true, false)))),
+		}},
 		"what was shown before":              {wrong: true, history: []told{anew, vote("1", "alice", reward.Approve, "d1", says(ledgertest.Counts))}},
 		"what was shown before, refused":     {history: []told{anew, vote("1", "alice", reward.Approve, "d1", says(ledgertest.OldDigest))}},
 		"a vote while it changes":            {history: []told{during(0, 9, anew), during(0, 9, alice)}},
 		"whom the policy excludes":           {wrong: true, history: []told{vote("1", "Mallory", reward.Approve, "d1", says(ledgertest.Counts))}},
 		"unheard of what is open":            {wrong: true, history: []told{vote("1", "alice", reward.Approve, "d1", says(ledgertest.Unheard))}},
-		"a question that comes back":         {history: []told{alice, anew, told{call: ledgertest.Call{Ask: &two}}, look(count(1, false, false))}},
+		"a question that comes back":         {history: []told{alice, anew, {call: ledgertest.Call{Ask: &two}}, look(count(1, false, false))}},
 		"a tally that is approved too early": {wrong: true, history: []told{alice, look(count(1, true, false))}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -296,8 +296,11 @@ func lateFinishAfterExpire(t *testing.T, b *bundle) {
 
 func generationOnlyAfterRefused(t *testing.T, b *bundle) {
 	outcomes := []payout.Outcome{
-		settled("r1"), {Class: payout.ClassAccepted, Reference: "r2"}, {Class: payout.ClassNotSent},
-		{Class: payout.ClassUnknown}, {Class: payout.ClassConflict},
+		settled("r1"),
+		{Class: payout.ClassAccepted, Reference: "r2"},
+		{Class: payout.ClassNotSent},
+		{Class: payout.ClassUnknown},
+		{Class: payout.ClassConflict},
 	}
 	for i, out := range outcomes {
 		id := reward.ID(i + 1)

@@ -183,7 +183,8 @@ func (t *tx) blank(ctx context.Context, promoter int64, about []int64, out *ledg
 	claims, err := collect(rows, err, func(s scanner) (c struct {
 		id   int64
 		body []byte
-	}, err error) {
+	}, err error,
+	) {
 		return c, s.Scan(&c.id, &c.body)
 	})
 	if err != nil {

@@ -51,12 +51,18 @@ func TestCheckOfAnAppThatMayNotPay(t *testing.T) {
 		change func(*double)
 		words  string
 	}{
-		"no feature": {func(d *double) { d.scopes = "https://uri.paypal.com/services/invoicing" },
-			"PayPal accepts client_id and client_secret, and the app does not have the feature Payouts"},
-		"no feature, and nothing said of it": {func(d *double) { d.scopes = "" },
-			"PayPal does not allow the app to use Payouts (HTTP 403): REQUIRED_SCOPE_MISSING (PayPal's debug ID 53d95c3d17ae5)"},
-		"closed account": {func(d *double) { d.closed = true },
-			"PayPal does not allow the app to use Payouts (HTTP 403): AUTHORIZATION_ERROR (PayPal's debug ID 53d95c3d17ae5)"},
+		"no feature": {
+			func(d *double) { d.scopes = "https://uri.paypal.com/services/invoicing" },
+			"PayPal accepts client_id and client_secret, and the app does not have the feature Payouts",
+		},
+		"no feature, and nothing said of it": {
+			func(d *double) { d.scopes = "" },
+			"PayPal does not allow the app to use Payouts (HTTP 403): REQUIRED_SCOPE_MISSING (PayPal's debug ID 53d95c3d17ae5)",
+		},
+		"closed account": {
+			func(d *double) { d.closed = true },
+			"PayPal does not allow the app to use Payouts (HTTP 403): AUTHORIZATION_ERROR (PayPal's debug ID 53d95c3d17ae5)",
+		},
 	} {
 		d := newDouble()
 		row.change(d)

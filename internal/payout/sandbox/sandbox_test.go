@@ -234,8 +234,12 @@ func TestScriptsTreatEachKeyFromTheirStart(t *testing.T) {
 		}
 	}
 	require.Equal(t, []step{
-		{payout.ClassUnknown, 0}, {payout.ClassUnknown, 1}, {payout.ClassUnknown, 1},
-		{payout.ClassNotSent, 1}, {payout.ClassUnknown, 1}, {payout.ClassAccepted, 1},
+		{payout.ClassUnknown, 0},
+		{payout.ClassUnknown, 1},
+		{payout.ClassUnknown, 1},
+		{payout.ClassNotSent, 1},
+		{payout.ClassUnknown, 1},
+		{payout.ClassAccepted, 1},
 	}, got)
 
 	two := b.request(t, 2, 1, "cus_1")

@@ -32,7 +32,7 @@ func denomination(minor int64, code string) (json.Number, error) {
 		return "", fmt.Errorf("%.10q is not a currency of ISO 4217", code)
 	}
 	if !strings.Contains(currencies, " "+code+" ") {
-		return "", fmt.Errorf("Tremendous has no rewards in %s: route it to another provider", code)
+		return "", fmt.Errorf("there are no rewards in %s at Tremendous: route it to another provider", code)
 	}
 	text := strconv.FormatInt(minor, 10)
 	if len(text) > maxDigits {

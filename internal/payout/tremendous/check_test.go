@@ -72,8 +72,10 @@ func TestCheckLooksForWhatOrdersName(t *testing.T) {
 		words  string
 	}{
 		"the balance": {&double{}, same, "", "the funding source and the campaign are there"},
-		"products only": {&double{}, func(c *tremendous.Config) { c.CampaignID, c.Products = "", []string{"OKMHM2X2OHYV"} }, "",
-			"Tremendous accepts the API key, and the funding source is there\nnot seen: whether the key may order, and the money is there, which shows with the first payout"},
+		"products only": {
+			&double{}, func(c *tremendous.Config) { c.CampaignID, c.Products = "", []string{"OKMHM2X2OHYV"} }, "",
+			"Tremendous accepts the API key, and the funding source is there\nnot seen: whether the key may order, and the money is there, which shows with the first payout",
+		},
 		"a bank account":                {&double{sources: withBank("active", "api_orders", "balance_funding")}, bank, "", "are there"},
 		"uses that are not told":        {&double{sources: withBank("active")}, bank, "", "are there"},
 		"no such source":                {&double{}, bank, fault.NotFound, "lists no funding source as funding_source_id names it"},
@@ -81,8 +83,10 @@ func TestCheckLooksForWhatOrdersName(t *testing.T) {
 		"none at all":                   {&double{sources: []any{}}, same, fault.NotFound, "lists no funding source"},
 		"a source that failed":          {&double{sources: withBank("failed", "api_orders")}, bank, fault.Declined, "it is failed"},
 		"a source for the balance only": {&double{sources: withBank("active", "balance_funding")}, bank, fault.Declined, "orders that come over the API"},
-		"no such campaign": {&double{}, func(c *tremendous.Config) { c.CampaignID = "CAMPAIGN9999" }, fault.NotFound,
-			"Tremendous does not know the campaign of campaign_id (HTTP 404)"},
+		"no such campaign": {
+			&double{}, func(c *tremendous.Config) { c.CampaignID = "CAMPAIGN9999" }, fault.NotFound,
+			"Tremendous does not know the campaign of campaign_id (HTTP 404)",
+		},
 		"another key":             {&double{}, func(c *tremendous.Config) { c.APIKey = "PROD_another" }, fault.Denied, "does not accept the API key"},
 		"a key that may not read": {&double{unreadable: true}, same, fault.Denied, "does not allow this API key to read"},
 	} {

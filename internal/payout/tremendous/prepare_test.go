@@ -141,7 +141,7 @@ func TestPrepareDeclinesWhatTremendousCannotPay(t *testing.T) {
 		"no currency of ISO":   {cash(100, "ZZZ"), `"ZZZ" is not a currency`},
 		"small letters":        {cash(100, "usd"), `"usd" is not a currency`},
 		"a currency in a gap":  {cash(100, "D E"), `"D E" is not a currency`},
-		"not at Tremendous":    {cash(100, "FJD"), "Tremendous has no rewards in FJD"},
+		"not at Tremendous":    {cash(100, "FJD"), "there are no rewards in FJD at Tremendous"},
 		"beyond a double":      {cash(1_000_000_000_000_000, "USD"), "more than the 15 digits"},
 		"beyond a double, yen": {cash(1_000_000_000_000_000, "JPY"), "more than the 15 digits"},
 		"credits":              {unit(reward.Credits), "no \"credits\""},
