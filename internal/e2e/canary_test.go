@@ -25,6 +25,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/engine"
 	"github.com/rewardflow/rewardflow/internal/firstpromoter/simulator"
 	"github.com/rewardflow/rewardflow/internal/payout/sandbox"
+	"github.com/rewardflow/rewardflow/internal/postgrestest"
 	"github.com/rewardflow/rewardflow/internal/reward"
 	"github.com/rewardflow/rewardflow/workflows"
 )
@@ -44,7 +45,7 @@ const (
 func TestNoSecretIsFoundAnywhere(t *testing.T) {
 	t.Parallel()
 
-	places, ids := searchAll(t, "")
+	places, ids := searchAll(t, "", nil)
 	requirePresent(t, places, ids[0], promoterEmail, leadEmail, `"reward_id":`+ids[0].String())
 	for place, content := range places {
 		if strings.HasPrefix(place, "ledger.db") || strings.HasPrefix(place, "GET /api/v1") {
@@ -62,13 +63,27 @@ func TestNoSecretIsFoundAnywhere(t *testing.T) {
 func TestEncryptedInstallationHoldsNothingInClear(t *testing.T) {
 	t.Parallel()
 
+	t.Run("OnFiles", func(t *testing.T) {
+		t.Parallel()
+
+		encryptedInstallation(t, nil)
+	})
+	t.Run("OnPostgreSQL", func(t *testing.T) {
+		t.Parallel()
+
+		encryptedInstallation(t, postgrestest.New(t, postgrestest.Options{}))
+	})
+}
+
+func encryptedInstallation(t *testing.T, server *postgrestest.Server) {
+	t.Helper()
 	key, text := encryption.NewKey(time.Now())
 	places, ids := searchAll(t, fmt.Sprintf(`
 encryption:
   keys: [{id: %q, key: %q}]
   ledger: true
   codec_server: {listen: 127.0.0.1:0}
-`, key.ID, text))
+`, key.ID, text), server)
 	requirePresent(t, places, ids[0], "rfs1.", "rfs1.", key.ID)
 	shown := false
 	for place, content := range places {
@@ -90,12 +105,18 @@ encryption:
 
 // searchAll plays every path, and returns everything that is kept or told, by its
 // place, after it has looked for secrets. more is YAML for the configuration.
-func searchAll(t *testing.T, more string) (map[string][]byte, []reward.ID) {
+// Everything is kept by a server, or in files where it is nil.
+func searchAll(t *testing.T, more string, server *postgrestest.Server) (map[string][]byte, []reward.ID) {
 	t.Helper()
 	people := newCollector(t)
 	spans := newCollector(t)
+	database, temporal := "", ""
+	if server != nil {
+		database, temporal = server.Database(t), server.URL("temporal")
+	}
 	w := newWorld(t, settings{
-		Policy: "  - {when: 'unit == \"credits\"', then: ask}\n  - {when: 'unit == \"points\"', then: refuse}\n  - {then: pay}",
+		Database: database,
+		Policy:   "  - {when: 'unit == \"credits\"', then: ask}\n  - {when: 'unit == \"points\"', then: refuse}\n  - {then: pay}",
 		More: operators(map[string]string{"alice": "approver, operator"}) + `
 notifications:
   - {events: [lead_signup, promoter_accepted, promoter_signed_up, reward_created, reward_fulfilled, reward_attention, reward_quarantined, reward_awaiting_approval], channel: {type: log}}
@@ -103,7 +124,7 @@ notifications:
     channel: {type: webhook, url: "` + people.URL + `/CANARY-channel", secret: CANARY-secret-of-the-channel-0123456789, allow_private_networks: true}
 ` + more,
 	})
-	w.start(spec{Debug: true},
+	w.start(spec{Debug: true, Engine: temporal},
 		"OTEL_EXPORTER_OTLP_ENDPOINT="+spans.URL, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_BSP_SCHEDULE_DELAY=100",
 		"OTEL_EXPORTER_OTLP_COMPRESSION=none")
 	ids := w.everyPath()
@@ -117,8 +138,14 @@ notifications:
 	w.process.stop(t)
 	places["log"] = []byte(w.process.log.String())
 	places["spans"] = []byte(spans.String())
-	dump(t, places, w.ledgerFile())
-	dump(t, places, filepath.Join(w.dataDir(), "temporal", "temporal.db"))
+	if server == nil {
+		dump(t, places, "ledger.db", openReadOnly(t, w.ledgerFile()))
+		dump(t, places, "temporal.db", openReadOnly(t, filepath.Join(w.dataDir(), "temporal", "temporal.db")))
+	} else {
+		dump(t, places, "ledger.db", openPostgres(t, database))
+		dump(t, places, "temporal.db", openPostgres(t, temporal))
+		dump(t, places, "temporal.db", openPostgres(t, server.URL("temporal_visibility")))
+	}
 	searchFiles(t, places, w.dataDir())
 
 	for place, content := range places {
@@ -248,25 +275,36 @@ func searchFiles(t *testing.T, places map[string][]byte, dir string) {
 	}))
 }
 
-// dump adds every table of a database that no process uses any more.
-func dump(t *testing.T, places map[string][]byte, path string) {
+func openPostgres(t *testing.T, address string) *sql.DB {
 	t.Helper()
-	db := openReadOnly(t, path)
-	var tables []string
-	names, err := db.QueryContext(t.Context(), `SELECT name FROM sqlite_schema WHERE type = 'table'`)
+	db, err := sql.Open("pgx", address)
 	require.NoError(t, err)
-	for names.Next() {
-		var name string
-		require.NoError(t, names.Scan(&name))
-		tables = append(tables, name)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// dump adds every table of a database that no process uses any more.
+func dump(t *testing.T, places map[string][]byte, name string, db *sql.DB) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), `SELECT name, name FROM sqlite_schema WHERE type = 'table'`)
+	if err != nil {
+		rows, err = db.QueryContext(t.Context(), `SELECT schemaname || '"."' || tablename, tablename FROM pg_tables
+			WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`)
 	}
-	require.NoError(t, names.Err())
-	require.NoError(t, names.Close())
-	file := filepath.Base(path)
-	for _, table := range tables {
-		content := dumpTable(t, db, table)
-		places[file+" "+table] = content
-		places[file] = append(places[file], content...)
+	require.NoError(t, err)
+	tables := map[string]string{}
+	for rows.Next() {
+		var quoted, table string
+		require.NoError(t, rows.Scan(&quoted, &table))
+		tables[quoted] = table
+	}
+	require.NoError(t, rows.Err())
+	require.NoError(t, rows.Close())
+	require.NotEmpty(t, tables)
+	for quoted, table := range tables {
+		content := dumpTable(t, db, quoted)
+		places[name+" "+table] = content
+		places[name] = append(places[name], content...)
 	}
 }
 
