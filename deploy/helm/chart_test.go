@@ -74,6 +74,7 @@ func kinds() map[string]reflect.Type {
 		"policy/v1 PodDisruptionBudget":           reflect.TypeFor[policy.PodDisruptionBudget](),
 		"networking.k8s.io/v1 NetworkPolicy":      reflect.TypeFor[networking.NetworkPolicy](),
 		"monitoring.coreos.com/v1 ServiceMonitor": reflect.TypeFor[monitoring.ServiceMonitor](),
+		"monitoring.coreos.com/v1 PodMonitor":     reflect.TypeFor[monitoring.PodMonitor](),
 		"keda.sh/v1alpha1 ScaledObject":           reflect.TypeFor[keda.ScaledObject](),
 		"keda.sh/v1alpha1 TriggerAuthentication":  reflect.TypeFor[keda.TriggerAuthentication](),
 		"temporal.io/v1alpha1 Connection":         reflect.TypeFor[connection](),
@@ -326,6 +327,28 @@ serviceMonitor: {enabled: true, labels: {release: prometheus}}
 	monitor := get[monitoring.ServiceMonitor](t, r, "rf-rewardflow-api")
 	require.Equal(t, "/metrics", monitor.Spec.Endpoints[0].Path)
 	require.Equal(t, "prometheus", monitor.Labels["release"])
+	requireWorkersAreScraped(t, r)
+}
+
+// requireWorkersAreScraped follows one name through the worker's metrics, and
+// leaves the worker alone where nobody asks for them.
+func requireWorkersAreScraped(t *testing.T, r release) {
+	t.Helper()
+	listens := core.EnvVar{Name: "REWARDFLOW_METRICS_LISTEN", Value: ":9464"}
+	worker := get[apps.Deployment](t, r, "rf-rewardflow-worker").Spec.Template
+	require.Contains(t, worker.Spec.Containers[0].Env, listens)
+	require.Equal(t, []core.ContainerPort{{Name: "metrics", ContainerPort: 9464}}, worker.Spec.Containers[0].Ports)
+	pods := get[monitoring.PodMonitor](t, r, "rf-rewardflow-worker")
+	require.Equal(t, "metrics", *pods.Spec.PodMetricsEndpoints[0].Port)
+	require.Subset(t, worker.Labels, pods.Spec.Selector.MatchLabels)
+	require.Equal(t, "prometheus", pods.Labels["release"])
+	ingress := get[networking.NetworkPolicy](t, r, "rf-rewardflow-worker").Spec.Ingress
+	require.Len(t, ingress, 1)
+	require.Equal(t, "metrics", ingress[0].Ports[0].Port.String())
+
+	quiet := get[apps.Deployment](t, mustRender(t, leastValues), "rf-rewardflow-worker").Spec.Template.Spec.Containers[0]
+	require.NotContains(t, quiet.Env, listens)
+	require.Empty(t, quiet.Ports)
 }
 
 func TestChartOnTemporalCloud(t *testing.T) {

@@ -78,6 +78,9 @@ capabilities: {drop: [ALL]}
 - {name: TEMPORAL_TLS, value: "true"}
 {{- end }}
 {{- end }}
+{{- if and (eq .component "worker") .root.Values.serviceMonitor.enabled }}
+- {name: REWARDFLOW_METRICS_LISTEN, value: ":9464"}
+{{- end }}
 {{- with .root.Values.temporal.uiURL }}
 - {name: TEMPORAL_UI_URL, value: {{ . | quote }}}
 {{- end }}
@@ -175,7 +178,11 @@ spec:
         periodSeconds: 2
         failureThreshold: 60
       {{- else }}
-      # It listens nowhere. There is no liveness probe: a worker that cannot reach
+      {{- if .root.Values.serviceMonitor.enabled }}
+      ports:
+        - {name: metrics, containerPort: 9464}
+      {{- end }}
+      # It takes no requests but those for its metrics. There is no liveness probe: a worker that cannot reach
       # Temporal goes on trying, and a restart would not help it.
       readinessProbe:
         exec: {command: [/rewardflow, healthcheck, --worker]}
