@@ -15,7 +15,7 @@ import (
 // signIn starts a session in the console and returns its cookie.
 func (w *world) signIn(t *testing.T, who person) edit {
 	t.Helper()
-	form := url.Values{"token": {string(who.token())}}.Encode()
+	form := url.Values{"token": {who.token()}}.Encode()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/console/login", strings.NewReader(form))
 	require.NoError(t, err)
 	asForm(req)

@@ -49,10 +49,9 @@ func doubtIsWhatTheNewestLookupLeft(t *testing.T, b *bundle) {
 }
 
 func blindResendProvesNothing(t *testing.T, b *bundle) {
-	p := b.rearmed(t, payout.CannotTell)
+	b.rearmed(t, payout.CannotTell)
 	for _, class := range []payout.Class{payout.ClassNotSent, payout.ClassRefused} {
-		var err error
-		p, err = b.Finish(b.ctx, b.claim(t, 7).Attempt, payout.Outcome{Class: class, Detail: "no"})
+		p, err := b.Finish(b.ctx, b.claim(t, 7).Attempt, payout.Outcome{Class: class, Detail: "no"})
 		require.NoError(t, err)
 		require.Equal(t, payout.Unknown, p.State, class)
 		require.Contains(t, p.Detail, "an earlier attempt may have been done")
@@ -61,7 +60,7 @@ func blindResendProvesNothing(t *testing.T, b *bundle) {
 
 		_, err = b.Found(b.ctx, 7, p.Fence, payout.Finding{Answer: payout.CannotTell}, start())
 		require.NoError(t, err)
-		p, err = b.Rearm(b.ctx, 7, p.Fence, "again")
+		_, err = b.Rearm(b.ctx, 7, p.Fence, "again")
 		require.NoError(t, err)
 	}
 	p, err := b.Finish(b.ctx, b.claim(t, 7).Attempt, payout.Outcome{Class: payout.ClassAccepted, Settled: true, Reference: "r"})
