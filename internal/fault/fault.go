@@ -80,6 +80,18 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// OfRead says of a call without effect what cannot be said of one with: without
+// an answer, nothing was done, so that Ambiguous is Unavailable. Every other kind
+// stays, and so does nil. The error itself is not changed.
+func (e *Error) OfRead() *Error {
+	if e == nil || e.Kind != Ambiguous {
+		return e
+	}
+	read := *e
+	read.Kind = Unavailable
+	return &read
+}
+
 // KindOf returns the kind of the first classified error in err's chain.
 // An error that nobody classified is Internal: forgetting to classify is
 // loud, and never silently repeated. KindOf(nil) is the empty kind.

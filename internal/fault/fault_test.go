@@ -71,3 +71,19 @@ func TestRetryAfter(t *testing.T) {
 	require.Zero(t, fault.RetryAfter(io.EOF))
 	require.Zero(t, fault.RetryAfter(nil))
 }
+
+func TestOfRead(t *testing.T) {
+	t.Parallel()
+
+	require.Nil(t, (*fault.Error)(nil).OfRead())
+	for _, kind := range fault.Kinds() {
+		want := kind
+		if kind == fault.Ambiguous {
+			want = fault.Unavailable
+		}
+		e := fault.Wrap(kind, "list", "no answer", io.EOF)
+		read := e.OfRead()
+		require.Equal(t, fault.Wrap(want, "list", "no answer", io.EOF), read)
+		require.Equal(t, kind, e.Kind, "the error itself stays")
+	}
+}

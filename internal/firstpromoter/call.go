@@ -49,13 +49,10 @@ func (c *Client) list(ctx context.Context, op string, query url.Values) (answer,
 	}
 }
 
-// asRead says of a read what cannot be said of a write: without an answer,
-// nothing was done.
+// asRead classifies the failure of a read.
 func asRead(err error) error {
-	if e, ok := errors.AsType[*fault.Error](err); ok && e.Kind == fault.Ambiguous {
-		read := *e
-		read.Kind = fault.Unavailable
-		return &read
+	if e, ok := errors.AsType[*fault.Error](err); ok {
+		return e.OfRead()
 	}
 	return err
 }

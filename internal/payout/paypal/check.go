@@ -34,10 +34,7 @@ func (p *Provider) Check(ctx context.Context, _ []reward.Unit) (string, error) {
 	}
 	a, failure := p.call(ctx, http.MethodGet, p.base.JoinPath(payoutsPath, noBatch), token, payout.Request{})
 	if failure != nil {
-		if failure.Kind == fault.Ambiguous {
-			failure.Kind = fault.Unavailable // A read leaves no doubt.
-		}
-		return "", failure
+		return "", failure.OfRead()
 	}
 	if a.status == http.StatusUnauthorized {
 		p.tokens.drop(token)

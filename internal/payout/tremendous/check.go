@@ -78,10 +78,7 @@ func (p *Provider) checkCampaign(ctx context.Context) *fault.Error {
 // read reads something. That leaves no doubt, whatever becomes of the answer.
 func (p *Provider) read(ctx context.Context, path ...string) (answer, *fault.Error) {
 	a, failure := p.call(ctx, http.MethodGet, p.base.JoinPath(path...), nil)
-	if failure != nil && failure.Kind == fault.Ambiguous {
-		failure.Kind = fault.Unavailable
-	}
-	return a, failure
+	return a, failure.OfRead()
 }
 
 // judgeRead returns what is wrong with the answer to a read; nil for a 200 that

@@ -40,10 +40,7 @@ func (p *Provider) Check(ctx context.Context, _ []reward.Unit) (string, error) {
 func (p *Provider) look(ctx context.Context, sign signer) (answer, *fault.Error) {
 	resp, failure := p.ask(ctx, http.MethodGet, lookupURL(p.url, payout.CheckKey), payout.CheckKey, nil, sign)
 	if failure != nil {
-		if failure.Kind == fault.Ambiguous {
-			failure.Kind = fault.Unavailable
-		}
-		return answer{}, failure
+		return answer{}, failure.OfRead()
 	}
 	body, err := egress.ReadBody(resp)
 	if err != nil {
