@@ -233,18 +233,3 @@ func capsNeverOverflow(t *testing.T, b *bundle) {
 	require.True(t, b.claimUnder(t, 4, ledger.Caps{}).Taken, "without a cap nothing is summed up that could overflow")
 	require.True(t, b.claimUnder(t, 5, caps).Braked)
 }
-
-// DaysThatDiffer is a query for the databases that keep what left by day, as the
-// caps need it, in the table spent_days. It returns how many of its sums are not
-// what the payouts say.
-const DaysThatDiffer = `
-	WITH kept AS (SELECT unit, day, scope, subject, high, low FROM spent_days WHERE high <> 0 OR low <> 0),
-	left_by AS (
-		SELECT cap_unit AS unit, spent_at / 86400000 AS day, promoter_id, campaign_id, amount >> 32 AS high, amount & 4294967295 AS low
-		FROM payouts WHERE spent_at <> 0 AND state <> 'refused'),
-	summed AS (
-		SELECT unit, day, 'all' AS scope, 0 AS subject, sum(high) AS high, sum(low) AS low FROM left_by GROUP BY unit, day
-		UNION ALL SELECT unit, day, 'promoter', promoter_id, sum(high), sum(low) FROM left_by GROUP BY unit, day, promoter_id
-		UNION ALL SELECT unit, day, 'campaign', campaign_id, sum(high), sum(low) FROM left_by GROUP BY unit, day, campaign_id)
-	SELECT (SELECT count(*) FROM (SELECT * FROM kept EXCEPT SELECT * FROM summed) AS a)
-		+ (SELECT count(*) FROM (SELECT * FROM summed EXCEPT SELECT * FROM kept) AS b)`

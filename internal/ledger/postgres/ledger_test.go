@@ -35,24 +35,11 @@ func TestLedger(t *testing.T) {
 			addresses[t.Name()] = address
 			_, err := postgres.Migrate(t.Context(), address, nil)
 			require.NoError(t, err)
-			t.Cleanup(func() { requireSpentDays(t, address) })
+			t.Cleanup(func() { ledgertest.RequireSpentDays(t, "pgx", address) })
 		}
 		mu.Unlock()
 		return open(t, address, postgres.Options{Now: now, LockWait: time.Minute})
 	})
-}
-
-// requireSpentDays holds the sums of the caps against the payouts, whatever the
-// test has done.
-func requireSpentDays(t *testing.T, address string) {
-	t.Helper()
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, address)
-	require.NoError(t, err)
-	defer conn.Close(ctx)
-	var differ int
-	require.NoError(t, conn.QueryRow(ctx, ledgertest.DaysThatDiffer).Scan(&differ))
-	require.Zero(t, differ, "sums of the caps that are not those of the payouts")
 }
 
 // migrated returns a new database with an empty ledger.

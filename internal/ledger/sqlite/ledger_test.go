@@ -2,7 +2,6 @@ package sqlite_test
 
 import (
 	"context"
-	"database/sql"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -32,7 +31,7 @@ func TestLedger(t *testing.T) {
 		if paths[t.Name()] == "" {
 			path := filepath.Join(t.TempDir(), "ledger.db")
 			paths[t.Name()] = path
-			t.Cleanup(func() { requireSpentDays(t, path) })
+			t.Cleanup(func() { ledgertest.RequireSpentDays(t, "sqlite", path) })
 		}
 		return paths[t.Name()]
 	}
@@ -40,18 +39,6 @@ func TestLedger(t *testing.T) {
 		t.Helper()
 		return open(t, pathOf(t), sqlite.Options{Now: now, LockWait: time.Minute})
 	})
-}
-
-// requireSpentDays holds the sums of the caps against the payouts, whatever the
-// test has done.
-func requireSpentDays(t *testing.T, path string) {
-	t.Helper()
-	db, err := sql.Open("sqlite", path)
-	require.NoError(t, err)
-	defer db.Close()
-	var differ int
-	require.NoError(t, db.QueryRowContext(context.Background(), ledgertest.DaysThatDiffer).Scan(&differ))
-	require.Zero(t, differ, "sums of the caps that are not those of the payouts")
 }
 
 // TestMigrationSumsWhatLeft brings a ledger of the schema before to the newest.
@@ -67,7 +54,7 @@ func TestMigrationSumsWhatLeft(t *testing.T) {
 		`CREATE INDEX payouts_spent ON payouts (cap_unit, spent_at)`, `DELETE FROM goose_db_version WHERE version_id >= 13`)
 
 	require.NoError(t, open(t, path, sqlite.Options{}).Close())
-	requireSpentDays(t, path)
+	ledgertest.RequireSpentDays(t, "sqlite", path)
 	var sums int
 	require.NoError(t, raw(t, path).QueryRowContext(t.Context(), `SELECT count(*) FROM spent_days`).Scan(&sums))
 	require.Positive(t, sums)
