@@ -3,6 +3,7 @@ package stripe
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -51,9 +52,8 @@ func (d *credit) whole() bool {
 }
 
 func (d *credit) send(ctx context.Context, c *client, key string) payout.Outcome {
-	txn, err := c.api.V1CustomerBalanceTransactions.Create(ctx, &stripego.CustomerBalanceTransactionCreateParams{
+	txn, err := call[stripego.CustomerBalanceTransaction](ctx, c, http.MethodPost, balancePath(d.Customer), &stripego.CustomerBalanceTransactionCreateParams{
 		Params:      keyed(key),
-		Customer:    stripego.String(d.Customer),
 		Amount:      stripego.Int64(d.Amount),
 		Currency:    stripego.String(d.Currency),
 		Description: stripego.String(d.Description),
@@ -68,9 +68,13 @@ func (d *credit) send(ctx context.Context, c *client, key string) payout.Outcome
 	return accepted(txn.ID, d.done())
 }
 
+func balancePath(customer string) string {
+	return stripego.FormatURLPath("/v1/customers/%s/balance_transactions", customer)
+}
+
 // find lists the customer's balance transactions, all of them.
 func (d *credit) find(ctx context.Context, c *client, key string) payout.Finding {
-	all, err := list(ctx, c, stripego.FormatURLPath("/v1/customers/%s/balance_transactions", d.Customer), url.Values{},
+	all, err := list(ctx, c, balancePath(d.Customer), url.Values{},
 		func(txn *stripego.CustomerBalanceTransaction) string { return txn.ID })
 	var ours []*stripego.CustomerBalanceTransaction
 	for _, txn := range all {

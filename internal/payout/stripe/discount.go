@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -101,7 +102,7 @@ func (d *discount) send(ctx context.Context, c *client, key string) payout.Outco
 			return *out
 		}
 	}
-	sub, err = c.api.V1Subscriptions.Update(ctx, d.Subscription, d.params(key))
+	sub, err = c.updateSubscription(ctx, d.Subscription, d.params(key))
 	switch {
 	case err != nil:
 		return c.judge(err)
@@ -162,7 +163,7 @@ func (d *discount) makeCoupon(ctx context.Context, c *client, key string) *payou
 	} else {
 		params.AmountOff, params.Currency = stripego.Int64(d.Amount), stripego.String(d.Currency)
 	}
-	coupon, err := c.api.V1Coupons.Create(ctx, params)
+	coupon, err := call[stripego.Coupon](ctx, c, http.MethodPost, "/v1/coupons", params)
 	if err == nil && answered(coupon.APIResource) && coupon.ID == key && d.is(coupon) {
 		return nil
 	}

@@ -158,7 +158,7 @@ func (d *freeMonths) send(ctx context.Context, c *client, key string) payout.Out
 	if out := c.takeTurn(ctx, d.Subscription, joined("period", strconv.FormatInt(d.Base, 10)), d.Turn); out != nil {
 		return *out
 	}
-	sub, err = c.api.V1Subscriptions.Update(ctx, d.Subscription, d.params(key))
+	sub, err = c.updateSubscription(ctx, d.Subscription, d.params(key))
 	switch {
 	case err != nil:
 		return c.judge(err)

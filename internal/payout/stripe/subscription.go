@@ -70,7 +70,7 @@ func unfit(sub *stripego.Subscription) string {
 // metadata entry. It returns nil when the turn is ours.
 func (c *client) takeTurn(ctx context.Context, subscription, state, turn string) *payout.Outcome {
 	sum := sha256.Sum256([]byte(subscription + "\n" + state))
-	sub, err := c.api.V1Subscriptions.Update(ctx, subscription, &stripego.SubscriptionUpdateParams{
+	sub, err := c.updateSubscription(ctx, subscription, &stripego.SubscriptionUpdateParams{
 		Params:   keyed("rf_turn_" + hex.EncodeToString(sum[:20])),
 		Metadata: map[string]string{turnKey: turn},
 	})

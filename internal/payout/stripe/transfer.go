@@ -3,6 +3,7 @@ package stripe
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -70,7 +71,7 @@ func (d *transfer) send(ctx context.Context, c *client, key string) payout.Outco
 	if err := d.covered(ctx, c); err != nil {
 		return unprepared(err)
 	}
-	made, err := c.api.V1Transfers.Create(ctx, &stripego.TransferCreateParams{
+	made, err := call[stripego.Transfer](ctx, c, http.MethodPost, "/v1/transfers", &stripego.TransferCreateParams{
 		Params:        keyed(key),
 		Amount:        stripego.Int64(d.Amount),
 		Currency:      stripego.String(d.Currency),
