@@ -45,7 +45,8 @@ func Rules() []Rule {
 		{Part: "internal/fault", Ours: []string{}, Why: "the kinds of failure know nothing"},
 		{Part: "internal/suggest", Ours: []string{}, Why: "it is only about words"},
 		{Part: "internal/buildinfo", Ours: []string{}, Why: "it is about this program, whatever that does"},
-		{Part: "internal/spool", Ours: []string{"internal/fault"}, Why: "it keeps bytes, and does not know what they mean"},
+		{Part: "internal/lockfile", Ours: []string{}, Why: "it is only about files"},
+		{Part: "internal/spool", Ours: []string{"internal/fault", "internal/lockfile"}, Why: "it keeps bytes, and does not know what they mean"},
 		{
 			Part: "workflows", FarAway: true, Never: outside,
 			Ours: []string{"activities", "internal/reward", "internal/fault", "internal/ledger", "internal/payout", "internal/notify"},

@@ -15,6 +15,8 @@ import (
 	"go.temporal.io/server/common/headers"
 	sqliteschema "go.temporal.io/server/schema/sqlite"
 	_ "modernc.org/sqlite" // The driver "sqlite".
+
+	"github.com/rewardflow/rewardflow/internal/lockfile"
 )
 
 const (
@@ -48,7 +50,7 @@ func (e *SchemaError) Error() string {
 // directory is the engine's directory, locked for this process.
 type directory struct {
 	path string
-	lock *os.File
+	lock *lockfile.File
 }
 
 func openDir(path string) (*directory, error) {

@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-)
 
-// errLocked is what lockFile returns when somebody else holds the lock.
-var errLocked = errors.New("locked")
+	"github.com/rewardflow/rewardflow/internal/lockfile"
+)
 
 // LockedError says that another process uses the directory.
 type LockedError struct {
@@ -20,11 +19,10 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("another process runs on %s: stop it, or choose another directory with --data-dir", e.Dir)
 }
 
-// lockDir takes the lock of a directory. The lock ends with the process, even
-// when that is killed.
-func lockDir(path string) (*os.File, error) {
-	f, err := lockFile(filepath.Join(path, "lock"))
-	if errors.Is(err, errLocked) {
+// lockDir takes the lock of a directory.
+func lockDir(path string) (*lockfile.File, error) {
+	f, err := lockfile.Open(filepath.Join(path, "lock"), os.O_CREATE)
+	if errors.Is(err, lockfile.ErrLocked) {
 		return nil, &LockedError{Dir: path}
 	}
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/rewardflow/rewardflow/internal/lockfile"
 )
 
 const (
@@ -19,16 +21,12 @@ const (
 	kept = ".kept"
 )
 
-var (
-	// errLocked is what openLocked returns for a file whose process lives.
-	errLocked = errors.New("another process holds the file")
-	// errGone says that an open file has no name any more.
-	errGone = errors.New("another process removed the file")
-)
+// errGone says that an open file has no name any more.
+var errGone = errors.New("another process removed the file")
 
 // file is one spool file, open and locked.
 type file struct {
-	*os.File
+	*lockfile.File
 	// size is the length of its whole records. The active file's is changed
 	// under both writing and mu.
 	size int64
@@ -52,7 +50,7 @@ func create(dir string, now time.Time) (f *file, err error) {
 	const attempts = 20
 	for range attempts {
 		f, err = createOnce(dir, now)
-		if !errors.Is(err, errLocked) && !errors.Is(err, errGone) {
+		if !errors.Is(err, lockfile.ErrLocked) && !errors.Is(err, errGone) {
 			break
 		}
 	}
@@ -62,7 +60,7 @@ func create(dir string, now time.Time) (f *file, err error) {
 func createOnce(dir string, now time.Time) (*file, error) {
 	name := fmt.Sprintf("%013d-%d-%s%s", now.UnixMilli(), os.Getpid(), strings.ToLower(rand.Text()[:8]), suffix)
 	path := filepath.Join(dir, name)
-	opened, err := openLocked(path, true)
+	opened, err := lockfile.Open(path, os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return nil, err
 	}

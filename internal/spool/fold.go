@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rewardflow/rewardflow/internal/fault"
+	"github.com/rewardflow/rewardflow/internal/lockfile"
 )
 
 // foldBatch is how many records are handed on at once, and foldBytes how many
@@ -82,7 +83,7 @@ func (s *Spool) adopt() error {
 			continue
 		}
 		f, err := adoptFile(filepath.Join(s.dir, e.Name()))
-		if errors.Is(err, errLocked) || errors.Is(err, errGone) || errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, lockfile.ErrLocked) || errors.Is(err, errGone) || errors.Is(err, fs.ErrNotExist) {
 			continue // Its process lives, or another one was faster.
 		}
 		if err != nil {
@@ -105,7 +106,7 @@ func (s *Spool) isMine(name string) bool {
 }
 
 func adoptFile(path string) (*file, error) {
-	opened, err := openLocked(path, false)
+	opened, err := lockfile.Open(path, 0)
 	if err != nil {
 		return nil, err
 	}

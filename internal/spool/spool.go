@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/rewardflow/rewardflow/internal/fault"
+	"github.com/rewardflow/rewardflow/internal/lockfile"
 )
 
 const (
@@ -258,7 +259,7 @@ func describe(err error) string {
 	if e, ok := errors.AsType[*os.SyscallError](err); ok {
 		return e.Error()
 	}
-	if errors.Is(err, errLocked) || errors.Is(err, errGone) {
+	if errors.Is(err, lockfile.ErrLocked) || errors.Is(err, errGone) {
 		return err.Error()
 	}
 	return "the file system failed in a way that it does not explain"
