@@ -21,6 +21,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/callback"
 	"github.com/rewardflow/rewardflow/internal/config"
 	"github.com/rewardflow/rewardflow/internal/desk"
+	"github.com/rewardflow/rewardflow/internal/encryption"
 	"github.com/rewardflow/rewardflow/internal/firstpromoter"
 	"github.com/rewardflow/rewardflow/internal/intake"
 	"github.com/rewardflow/rewardflow/internal/ledger"
@@ -215,7 +216,9 @@ func (a *App) buildAPI(
 // buildIntake also opens the spool, which keeps events while the ledger does
 // not commit.
 func (a *App) buildIntake(cfg *config.Config) error {
-	kept, err := spool.Open(filepath.Join(cfg.DataDir, "spool"), spool.Options{Logger: a.log})
+	kept, err := spool.Open(filepath.Join(cfg.DataDir, "spool"), spool.Options{
+		Logger: a.log, Cipher: encryption.NewRecords(a.ring, cfg.Encryption.Ledger),
+	})
 	if err != nil {
 		return fmt.Errorf("opening the spool: %w", err)
 	}

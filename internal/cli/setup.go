@@ -12,6 +12,7 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 
 	"github.com/rewardflow/rewardflow/internal/config"
+	"github.com/rewardflow/rewardflow/internal/encryption"
 	"github.com/rewardflow/rewardflow/internal/provision"
 	"github.com/rewardflow/rewardflow/worker"
 	"github.com/rewardflow/rewardflow/workflows"
@@ -67,6 +68,11 @@ func (p *Program) setup(ctx context.Context, f setupFlags) error {
 	if err != nil {
 		return err
 	}
+	ring, err := cfg.Encryption.Ring()
+	if err != nil {
+		return err
+	}
+	options = encryption.Apply(options, ring)
 	options.Logger = sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	dial, cancel := context.WithTimeout(ctx, checkBudget)
 	defer cancel()

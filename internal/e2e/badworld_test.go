@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rewardflow/rewardflow/internal/encryption"
 	"github.com/rewardflow/rewardflow/internal/firstpromoter/simulator"
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
@@ -242,22 +243,38 @@ func (w *world) requireEmptySpool() {
 }
 
 // TestKilledWithTheLedgerLocked kills a process whose only record of an event
-// is its spool.
+// is its spool, which is encrypted where the ledger is.
 func TestKilledWithTheLedgerLocked(t *testing.T) {
 	t.Parallel()
 
-	w := running(t, settings{})
-	release := lock(t, w)
-	id := w.send(months())
-	require.Equal(t, http.StatusAccepted, w.fp.Books().Deliveries[0].Answer)
-	w.process.kill()
-	release()
+	key, text := encryption.NewKey(time.Now())
+	for name, more := range map[string]string{
+		"InClear":   "",
+		"Encrypted": fmt.Sprintf("encryption: {keys: [{id: %q, key: %q}], ledger: true}", key.ID, text),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 
-	w.start(spec{})
-	w.await(soon, id, reward.Fulfilled, "")
-	w.requireOnce(id)
-	w.process.stop(t)
-	w.requireEmptySpool()
+			w := running(t, settings{More: more})
+			release := lock(t, w)
+			id := w.send(months())
+			require.Equal(t, http.StatusAccepted, w.fp.Books().Deliveries[0].Answer)
+			w.process.kill()
+			release()
+			files := map[string][]byte{}
+			searchFiles(t, files, filepath.Join(w.dataDir(), "spool"))
+			require.Len(t, files, 1)
+			for file, content := range files {
+				require.Equal(t, more == "", strings.Contains(string(content), `"fulfilment_pending"`), "%s: %s", file, content)
+			}
+
+			w.start(spec{})
+			w.await(soon, id, reward.Fulfilled, "")
+			w.requireOnce(id)
+			w.process.stop(t)
+			w.requireEmptySpool()
+		})
+	}
 }
 
 // TestFullDisk lets no file grow any more: first the spool takes what the

@@ -351,3 +351,41 @@ func newCollector(t *testing.T) *collector {
 	t.Cleanup(c.Close)
 	return c
 }
+
+// TestWithoutItsKeyAnInstallationWaits takes the key away while a reward waits for
+// people: nothing is paid, the log says which key is missing, and what people said
+// meanwhile counts once the key is back.
+func TestWithoutItsKeyAnInstallationWaits(t *testing.T) {
+	t.Parallel()
+
+	key, text := encryption.NewKey(time.Now())
+	open := operators(map[string]string{"alice": "approver, operator"})
+	keyed := open + fmt.Sprintf("\nencryption:\n  keys: [{id: %q, key: %q}]\n", key.ID, text)
+	w := newWorld(t, settings{Policy: "  - {when: 'unit == \"credits\"', then: ask}\n  - {then: pay}", More: keyed})
+	w.start(spec{})
+	id := w.send(simulator.Spec{Amount: 900, Unit: reward.Credits})
+	w.await(soon, id, reward.AwaitingApproval, token("alice"))
+	w.process.stop(t)
+
+	w.set.More = open
+	w.configure()
+	w.start(spec{})
+	require.Equal(t, http.StatusOK, w.decide(id, reward.Approve, token("alice")).status)
+	eventually(t, soon, func() (string, bool) {
+		return "the log does not name the key", strings.Contains(w.process.log.String(), key.ID)
+	})
+	fresh := w.send(months())
+	w.await(soon, fresh, reward.Fulfilled, token("alice"))
+	require.Equal(t, reward.AwaitingApproval, w.reward(id, token("alice")).Status)
+	about, err := w.client().DescribeWorkflowExecution(t.Context(), workflows.FulfilmentID(id), "")
+	require.NoError(t, err)
+	require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, about.GetWorkflowExecutionInfo().GetStatus())
+	w.process.stop(t)
+
+	w.set.More = keyed
+	w.configure()
+	w.start(spec{})
+	w.await(time.Minute, id, reward.Fulfilled, token("alice"))
+	w.process.stop(t)
+	w.requireOnce(id, fresh)
+}

@@ -12,15 +12,13 @@ import (
 
 // Apply has a Temporal client encrypt everything that it sends in payloads:
 // arguments and results, the messages and stacks of failures, summaries and
-// details. A nil ring changes nothing. Every process and program on the same
-// namespace needs the same ring.
+// details. Every process and program on the same namespace needs the same ring.
+// With a nil ring it encrypts nothing, and what others encrypted makes its
+// workflows wait, as NewDataConverter says.
 //
 // What is not a payload stays readable: IDs and types of workflows, names of
 // task queues, signals, updates and activities, and search attributes.
 func Apply(options client.Options, ring *Ring) client.Options {
-	if ring == nil {
-		return options
-	}
 	parent := options.DataConverter
 	if parent == nil {
 		parent = converter.GetDefaultDataConverter()
@@ -28,12 +26,13 @@ func Apply(options client.Options, ring *Ring) client.Options {
 	dc := NewDataConverter(parent, ring)
 	options.DataConverter = dc
 	options.FailureConverter = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
-		DataConverter: dc, EncodeCommonAttributes: true,
+		DataConverter: dc, EncodeCommonAttributes: ring != nil,
 	})
 	return options
 }
 
-// NewDataConverter returns a converter that encrypts what parent makes.
+// NewDataConverter returns a converter that encrypts what parent makes; with a nil
+// ring it encrypts nothing.
 //
 // Inside a workflow, something that cannot be decrypted panics. A panic fails
 // the workflow task, which Temporal tries again for as long as it takes, so that
@@ -41,7 +40,7 @@ func Apply(options client.Options, ring *Ring) client.Options {
 // code as the failure of an activity, or end the workflow where it is about the
 // workflow's own input.
 func NewDataConverter(parent converter.DataConverter, ring *Ring) converter.DataConverter {
-	return patient{DataConverter: converter.NewCodecDataConverter(parent, NewCodec(ring))}
+	return patient{DataConverter: converter.NewCodecDataConverter(parent, NewCodec(ring.orEmpty()))}
 }
 
 // patient knows whether it is used by a workflow.

@@ -6,10 +6,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/rewardflow/rewardflow/internal/encryption"
 )
@@ -40,10 +42,18 @@ func TestFailuresAreEncrypted(t *testing.T) {
 	require.ErrorContains(t, errors.Unwrap(app), "canary-cause")
 }
 
-func TestApplyWithoutARingChangesNothing(t *testing.T) {
+func TestApplyWithoutARingEncryptsNothing(t *testing.T) {
 	t.Parallel()
 
-	require.Equal(t, client.Options{Namespace: "n"}, encryption.Apply(client.Options{Namespace: "n"}, nil))
+	options := encryption.Apply(client.Options{Namespace: "n"}, nil)
+	require.Equal(t, "n", options.Namespace)
+	mine, err := options.DataConverter.ToPayloads("a word", 3)
+	require.NoError(t, err)
+	plain, err := converter.GetDefaultDataConverter().ToPayloads("a word", 3)
+	require.NoError(t, err)
+	require.True(t, proto.Equal(plain, mine))
+	failure := options.FailureConverter.ErrorToFailure(temporal.NewApplicationError("a message", "kind"))
+	require.Equal(t, "a message", failure.GetMessage())
 }
 
 // TestAMissingKeyMakesAWorkflowWait: inside a workflow what cannot be decrypted
@@ -56,9 +66,21 @@ func TestAMissingKeyMakesAWorkflowWait(t *testing.T) {
 	}
 	sealed, err := with("a", 1).ToPayloads("canary")
 	require.NoError(t, err)
-	var got string
+	for name, outside := range map[string]converter.DataConverter{
+		"another key": with("b", 2),
+		"no keys":     encryption.NewDataConverter(converter.GetDefaultDataConverter(), nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 
-	outside := with("b", 2)
+			requireWaits(t, outside, sealed)
+		})
+	}
+}
+
+func requireWaits(t *testing.T, outside converter.DataConverter, sealed *commonpb.Payloads) {
+	t.Helper()
+	var got string
 	require.ErrorContains(t, outside.FromPayloads(sealed, &got), `"a"`)
 
 	aware, ok := outside.(workflow.ContextAware)

@@ -89,13 +89,14 @@ type Ring struct {
 }
 
 // material is what is derived from one key.
-type material struct{ payload, wrap cipher.AEAD }
+type material struct{ payload, wrap, record cipher.AEAD }
 
 // The uses of a key. A label is never used for anything else, and a change of
 // what is done with a key needs a new one.
 const (
 	labelPayload = "rewardflow/temporal-payload/1"
 	labelWrap    = "rewardflow/ledger-data-key/1"
+	labelRecord  = "rewardflow/record/1"
 )
 
 // NewRing returns a ring of keys. active is the ID of the one that writes.
@@ -105,20 +106,34 @@ func NewRing(keys []Key, active string) (*Ring, error) {
 		if _, twice := r.keys[k.ID]; twice {
 			return nil, fmt.Errorf("making the key ring: two keys have the ID %q", k.ID)
 		}
-		payload, err := derive(k.secret[:], labelPayload)
+		m, err := k.material()
 		if err != nil {
 			return nil, fmt.Errorf("making the key ring: %w", err)
 		}
-		wrap, err := derive(k.secret[:], labelWrap)
-		if err != nil {
-			return nil, fmt.Errorf("making the key ring: %w", err)
-		}
-		r.keys[k.ID] = material{payload: payload, wrap: wrap}
+		r.keys[k.ID] = m
 	}
 	if _, ok := r.keys[active]; !ok {
 		return nil, fmt.Errorf("making the key ring: the active key %q is not among the keys", active)
 	}
 	return r, nil
+}
+
+func (k Key) material() (m material, err error) {
+	for label, use := range map[string]*cipher.AEAD{labelPayload: &m.payload, labelWrap: &m.wrap, labelRecord: &m.record} {
+		if *use, err = derive(k.secret[:], label); err != nil {
+			return material{}, err
+		}
+	}
+	return m, nil
+}
+
+// orEmpty returns the ring; of a nil one, one without keys, which opens nothing and
+// says which key is missing.
+func (r *Ring) orEmpty() *Ring {
+	if r == nil {
+		return &Ring{}
+	}
+	return r
 }
 
 // Active returns the ID of the key that writes.

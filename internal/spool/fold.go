@@ -157,6 +157,9 @@ func (s *Spool) foldFile(ctx context.Context, f *file, take Take) (int, error) {
 		if err != nil {
 			return taken, err
 		}
+		if err := s.decipher(records); err != nil {
+			return taken, err
+		}
 		if len(records) > 0 {
 			refused, err := take(ctx, records)
 			if err != nil {
@@ -182,6 +185,21 @@ func (s *Spool) foldFile(ctx context.Context, f *file, take Take) (int, error) {
 	s.opts.Logger.Error("spool.kept", "file", f.name()+kept,
 		"consequence", "it holds records that could not be read, or were refused; everything else in it was taken")
 	return taken, f.keep()
+}
+
+// decipher decrypts records in place.
+func (s *Spool) decipher(records []Record) error {
+	if s.opts.Cipher == nil {
+		return nil
+	}
+	for i := range records {
+		plain, err := s.opts.Cipher.Open(records[i].Data)
+		if err != nil {
+			return fault.Wrap(fault.Unavailable, opFold, "a record cannot be decrypted, and waits: "+err.Error(), err)
+		}
+		records[i].Data = plain
+	}
+	return nil
 }
 
 func (s *Spool) progress(f *file, records int, length int64) {

@@ -53,8 +53,19 @@ type Options struct {
 	MaxBytes int64
 	// Now dates the records; time.Now when nil.
 	Now func() time.Time
+	// Cipher encrypts the records; nil keeps them as they are.
+	Cipher Cipher
 	// Logger hears of torn and damaged records; nothing is logged when nil.
 	Logger *slog.Logger
+}
+
+// Cipher encrypts records on their way to the disk. It is safe for concurrent
+// use, and what it makes has no line break.
+type Cipher interface {
+	Seal(record []byte) []byte
+	// Open returns what Seal was given, and what Seal did not make as it is. An
+	// error says that the record must wait.
+	Open(kept []byte) ([]byte, error)
 }
 
 // Record is one record of the spool.
@@ -132,6 +143,9 @@ func Open(dir string, opts Options) (*Spool, error) {
 func (s *Spool) Append(ctx context.Context, data []byte) error {
 	if len(data) == 0 || bytes.IndexByte(data, '\n') >= 0 {
 		return fault.New(fault.Invalid, opAppend, "a record is empty, or holds a line break")
+	}
+	if s.opts.Cipher != nil {
+		data = s.opts.Cipher.Seal(data)
 	}
 	return s.send(ctx, opAppend, &entry{data: data, done: make(chan error, 1)})
 }
