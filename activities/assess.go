@@ -117,7 +117,7 @@ func (a *Activities) standing(ctx context.Context, rec ledger.Record) (Standing,
 	switch {
 	case err == nil:
 		s.Payout, s.Queue = p.State, a.cfg.Queues[p.Provider]
-		return s, nil
+		return a.unstranded(ctx, s, p)
 	case !fault.Is(err, fault.NotFound):
 		return Standing{}, err
 	}
@@ -129,6 +129,18 @@ func (a *Activities) standing(ctx context.Context, rec ledger.Record) (Standing,
 		s.Approvals = tally.Approvals
 	}
 	return s, nil
+}
+
+// unstranded asks for a person where only one leads on from the payout and nobody
+// was asked: the process that learned it ended before it had written so.
+func (a *Activities) unstranded(ctx context.Context, s Standing, p ledger.Payout) (Standing, error) {
+	reason := deadEnd(p)
+	if reason == "" || s.Status == reward.Attention || s.Status.Final() {
+		return s, nil
+	}
+	res, err := a.needsPerson(ctx, p.RewardID, p.State, reason)
+	s.Status, s.Reason = res.Status, res.Reason
+	return s, err
 }
 
 // finding is what verify found, and what decide may look at.

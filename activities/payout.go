@@ -272,14 +272,25 @@ func (a *Activities) stands(ctx context.Context, p ledger.Payout) (PayResult, er
 		res.Person = ok && provider.Traits().ByHand
 	case payout.Paid:
 		res.Status = reward.Paid
-	case payout.Refused:
-		return a.attention(ctx, p, p.Provider+" refused it: "+p.Detail)
-	case payout.Conflicted:
-		return a.attention(ctx, p, p.Provider+" knows the key "+p.Request.Key+" with another body; look there before anything else: "+p.Detail)
-	case payout.Returned:
-		return a.attention(ctx, p, p.Provider+" says that it came back after it was paid: "+p.Detail)
+	case payout.Refused, payout.Conflicted, payout.Returned:
+		return a.attention(ctx, p, deadEnd(p))
 	}
 	return res, nil
+}
+
+// deadEnd says why only a person leads on from a payout; empty when the payout's
+// state says nothing of the kind.
+func deadEnd(p ledger.Payout) string {
+	switch p.State {
+	case payout.Refused:
+		return p.Provider + " refused it: " + p.Detail
+	case payout.Conflicted:
+		return p.Provider + " knows the key " + p.Request.Key + " with another body; look there before anything else: " + p.Detail
+	case payout.Returned:
+		return p.Provider + " says that it came back after it was paid: " + p.Detail
+	case payout.Reserved, payout.Submitting, payout.Unknown, payout.Settling, payout.Paid:
+	}
+	return ""
 }
 
 // braked holds a payout that the brake stopped.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -100,6 +101,48 @@ func TestWhatIsPaidIsToldEvenIfItCannotBeClosed(t *testing.T) {
 	require.NotNil(t, result.Close)
 	require.False(t, result.Close.Closed)
 	require.Contains(t, result.Close.Reason, "will be told again")
+}
+
+// TestAPersonIsAskedWhoeverLearnedOfTheRefusal takes up a payout whose process
+// ended between the provider's answer and the words for people.
+func TestAPersonIsAskedWhoeverLearnedOfTheRefusal(t *testing.T) {
+	t.Parallel()
+
+	for state, out := range map[payout.State]payout.Outcome{
+		payout.Refused:    {Class: payout.ClassRefused, Detail: "no such customer"},
+		payout.Conflicted: {Class: payout.ClassConflict, Detail: "another amount"},
+	} {
+		t.Run(string(state), func(t *testing.T) {
+			t.Parallel()
+
+			provider := &forgetful{}
+			w := newWorld(t, provider, unread{})
+			require.Equal(t, state, w.finished(t, out).State)
+			result, err := do[activities.PayResult](t, w.acts.Pay, activities.PayInput{RewardID: rewardID, Assess: true})
+			require.NoError(t, err)
+			require.NotNil(t, result.Standing)
+			require.Equal(t, reward.Attention, result.Standing.Status)
+			require.Contains(t, result.Standing.Reason, out.Detail)
+			require.Equal(t, state, result.Standing.Payout)
+
+			rec, err := w.ledger.Reward(t.Context(), rewardID)
+			require.NoError(t, err)
+			require.Equal(t, reward.Attention, rec.Status)
+			require.Contains(t, rec.Reason, out.Detail)
+			notices, err := w.ledger.Lease(t.Context(), "test", 10, time.Minute)
+			require.NoError(t, err)
+			require.Len(t, notices, 2, "the reward's own event, and the word for people")
+			require.Equal(t, activities.NotifyAttention, notices[1].Type)
+
+			again, err := do[activities.Standing](t, w.acts.Assess, activities.AssessInput{RewardID: rewardID})
+			require.NoError(t, err)
+			require.Equal(t, reward.Attention, again.Status)
+			require.Empty(t, provider.sent)
+			depth, _, err := w.ledger.InboxDepth(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, 2, depth, "people are asked once")
+		})
+	}
 }
 
 // Whatever a workflow believes, the ledger says what may be paid.
