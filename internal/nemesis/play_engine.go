@@ -203,33 +203,11 @@ func (w *world) deployBadly(run context.Context, length time.Duration) error {
 	if err := w.deploy(w.bin.good); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(run), 30*time.Second)
-	defer cancel()
-	open, err := w.executions(ctx, "WorkflowType = '"+workflows.FulfilmentType+"' AND ExecutionStatus = 'Running'")
+	terminated, err := w.terminateBegun(run, began, time.Now().UTC())
 	if err != nil {
 		return err
 	}
-	c, err := w.dial(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	var begun []*workflowpb.WorkflowExecutionInfo
-	for _, e := range open {
-		switch after, err := firstTaskAfter(ctx, c, e, began); {
-		case err != nil:
-			return err
-		case after:
-			begun = append(begun, e)
-		}
-	}
-	for _, e := range begun {
-		err := c.TerminateWorkflow(ctx, e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId(), "begun by a bad deployment")
-		if err != nil && !strings.Contains(err.Error(), "already completed") {
-			return err
-		}
-	}
-	w.note("rolled_back", map[string]any{"terminated": len(begun)})
+	w.note("rolled_back", map[string]any{"terminated": terminated})
 	var apis []*slot
 	for _, name := range w.s.slots() {
 		if !isWorker(name) {
@@ -239,21 +217,67 @@ func (w *world) deployBadly(run context.Context, length time.Duration) error {
 	return w.restart(apis)
 }
 
-// firstTaskAfter reports whether the first task of a workflow was completed
-// after a time: a run that was started before it may have waited until then.
-func firstTaskAfter(ctx context.Context, c client.Client, e *workflowpb.WorkflowExecutionInfo, then time.Time) (bool, error) {
+// terminateBegun terminates the fulfilments whose first task was completed
+// between two times, and says how many. It goes on until a list shows none:
+// Temporal may be away, and a list may lack what has just begun.
+func (w *world) terminateBegun(run context.Context, from, to time.Time) (int, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(run), time.Minute)
+	defer cancel()
+	total := 0
+	for {
+		n, err := w.terminateListed(ctx, from, to)
+		total += n
+		if ctx.Err() != nil || (err == nil && n == 0) {
+			return total, err
+		}
+		rest(ctx, time.Second)
+	}
+}
+
+func (w *world) terminateListed(ctx context.Context, from, to time.Time) (terminated int, err error) {
+	open, err := w.executions(ctx, "WorkflowType = '"+workflows.FulfilmentType+"' AND ExecutionStatus = 'Running'")
+	if err != nil {
+		return 0, err
+	}
+	c, err := w.dial(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	for _, e := range open {
+		at, err := firstTask(ctx, c, e)
+		if err != nil {
+			return terminated, err
+		}
+		if at.Before(from) || at.After(to) {
+			continue
+		}
+		err = c.TerminateWorkflow(ctx, e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId(), "begun by a bad deployment")
+		switch {
+		case err == nil:
+			terminated++
+		case !strings.Contains(err.Error(), "already completed"):
+			return terminated, err
+		}
+	}
+	return terminated, nil
+}
+
+// firstTask returns when the first task of a workflow was completed: a run that
+// was started earlier may have waited until then. Zero when none was.
+func firstTask(ctx context.Context, c client.Client, e *workflowpb.WorkflowExecutionInfo) (time.Time, error) {
 	history := c.GetWorkflowHistory(ctx, e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId(), false,
 		enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for history.HasNext() {
 		event, err := history.Next()
 		if err != nil {
-			return false, err
+			return time.Time{}, err
 		}
 		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
-			return !event.GetEventTime().AsTime().Before(then), nil
+			return event.GetEventTime().AsTime(), nil
 		}
 	}
-	return false, nil
+	return time.Time{}, nil
 }
 
 func (w *world) deploy(binary string) error {
