@@ -23,7 +23,7 @@ import (
 type Ledger interface {
 	Reward(ctx context.Context, id reward.ID) (ledger.Record, error)
 	LatestClaim(ctx context.Context, id reward.ID) (ledger.Claimed, error)
-	Past(ctx context.Context, r reward.Reward, now time.Time) (ledger.Past, error)
+	Past(ctx context.Context, q ledger.PastQuery) (ledger.Past, error)
 	Assess(ctx context.Context, a ledger.Assessment, actor string) error
 	Move(ctx context.Context, t ledger.Transition) error
 

@@ -220,7 +220,7 @@ func compare(claim ledger.Claimed, owed Owed) string {
 // decide applies routes and policy to a genuine reward.
 func (a *Activities) decide(ctx context.Context, rec ledger.Record, found finding) (ledger.Assessment, error) {
 	as, now := found.Assessment, a.now()
-	past, err := a.ledger.Past(ctx, as.Reward, now)
+	past, err := a.ledger.Past(ctx, ledger.PastQuery{Reward: as.Reward, Now: now})
 	if err != nil {
 		return as, err
 	}

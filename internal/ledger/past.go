@@ -16,8 +16,8 @@ type Past struct {
 	// Providers are those that paid, or may have paid, to the same cust_id and
 	// email address before.
 	Providers []string
-	// Today sums the UTC day so far, and Month the 30 days before now, by unit;
-	// cash under its currency.
+	// Today sums the UTC day so far, and Month that and the 30 UTC days before
+	// it, by unit; cash under its currency.
 	Today, Month map[string]Spent
 }
 
@@ -28,9 +28,18 @@ type Spent struct {
 	Amount  int64
 }
 
+// PastQuery asks what left for a promoter before.
+type PastQuery struct {
+	// Reward is whose promoter is meant; it is left out itself.
+	Reward reward.Reward
+	// Also is how else the ledger may hold the promoter's cust_id and email
+	// address; an adapter that encrypts them fills it in. Nil is in no other way.
+	Also *reward.Promoter
+	Now  time.Time
+}
+
 // History tells what the policy may look at.
 type History interface {
-	// Past returns what left for the reward's promoter before now, this reward
-	// left out.
-	Past(ctx context.Context, r reward.Reward, now time.Time) (Past, error)
+	// Past returns what left for a promoter before.
+	Past(ctx context.Context, q PastQuery) (Past, error)
 }

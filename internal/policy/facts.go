@@ -51,7 +51,7 @@ type Facts struct {
 	// email address of the promoter.
 	NewDestination bool
 	// PaidToday and Paid30Days sum what left for the promoter in the reward's
-	// unit, in this UTC day and in the last 30 days, in so many payouts.
+	// unit, in this UTC day, and in it and the 30 days before, in so many payouts.
 	PaidToday, PayoutsToday   int64
 	Paid30Days, Payouts30Days int64
 }
@@ -115,7 +115,7 @@ func FactList() []Fact {
 		{"new_destination", "bool", "the provider never paid to this cust_id and email address of the promoter", func(f *Facts) any { return &f.NewDestination }},
 		{"paid_today", "int", "what left for the promoter in this unit today (UTC), this reward left out", func(f *Facts) any { return &f.PaidToday }},
 		{"payouts_today", "int", "in how many payouts", func(f *Facts) any { return &f.PayoutsToday }},
-		{"paid_30d", "int", "what left for the promoter in this unit in the last 30 days, this reward left out", func(f *Facts) any { return &f.Paid30Days }},
+		{"paid_30d", "int", "what left for the promoter in this unit today and in the 30 UTC days before, this reward left out", func(f *Facts) any { return &f.Paid30Days }},
 		{"payouts_30d", "int", "in how many payouts", func(f *Facts) any { return &f.Payouts30Days }},
 	}
 }

@@ -30,10 +30,11 @@ const (
 	// promoterOffset makes the promoter's ID of a reward's: each reward has a
 	// promoter of its own.
 	promoterOffset = 3_000_000
+	// CampaignID is the one campaign's.
+	CampaignID = 17_476
 	// The reward that everybody is owed.
-	amount     = 3
-	unit       = "free_months"
-	campaignID = 17_476
+	amount = 3
+	unit   = "free_months"
 )
 
 // Doubles are one FirstPromoter and one provider.
@@ -123,8 +124,22 @@ func Event(id int64) []byte {
 
 func stamp() string { return time.Now().UTC().Format(time.RFC3339) }
 
+// Promoter is who receives a reward.
+type Promoter struct {
+	ID            int64
+	CustID, Email string
+}
+
+// PromoterOf returns who receives the reward with an ID.
+func PromoterOf(id int64) Promoter { return promoter(id + promoterOffset) }
+
+func promoter(id int64) Promoter {
+	return Promoter{ID: id, CustID: "cus_" + strconv.FormatInt(id, 10), Email: fmt.Sprintf("promoter-%d@example.net", id)}
+}
+
 // record is a reward in the shape of FirstPromoter's API and events.
-func record(id, promoter int64, completed bool) map[string]any {
+func record(id, promoterID int64, completed bool) map[string]any {
+	who := promoter(promoterID)
 	status := "pending"
 	if completed {
 		status = "completed"
@@ -132,12 +147,12 @@ func record(id, promoter int64, completed bool) map[string]any {
 	return map[string]any{
 		"id": id, "status": status, "amount": amount, "unit": unit, "created_at": stamp(), "has_issues": false,
 		"promoter": map[string]any{
-			"id": promoter, "status": "active", "cust_id": "cus_" + strconv.FormatInt(promoter, 10),
-			"email": fmt.Sprintf("promoter-%d@example.net", promoter), "created_at": "2025-01-10T09:00:00Z",
-			"auth_token": "t-" + strconv.FormatInt(promoter, 10), "default_ref_id": "r" + strconv.FormatInt(promoter, 10),
+			"id": who.ID, "status": "active", "cust_id": who.CustID,
+			"email": who.Email, "created_at": "2025-01-10T09:00:00Z",
+			"auth_token": "t-" + strconv.FormatInt(who.ID, 10), "default_ref_id": "r" + strconv.FormatInt(who.ID, 10),
 			"earnings_balance": map[string]int{"free_months": 9}, "current_balance": map[string]int{"free_months": 3},
 		},
-		"campaign": map[string]any{"id": campaignID, "name": "Partners", "landing_url": "https://shop.example.net/"},
+		"campaign": map[string]any{"id": CampaignID, "name": "Partners", "landing_url": "https://shop.example.net/"},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rewardflow/rewardflow/bench/internal/doubles"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
 	"github.com/rewardflow/rewardflow/internal/payout"
@@ -20,8 +21,9 @@ const (
 	// firstReward is the ID of the first reward of the past, far from those of
 	// the doubles.
 	firstReward = 9_000_001
-	// perPromoter rewards of the past go to one promoter.
-	perPromoter = 50
+	// promoters share the past. They are those of the doubles' first rewards, so
+	// that what is raced goes to people who were paid before.
+	promoters = 400
 	// writers fill at once, so that they share commits.
 	writers = 256
 )
@@ -60,11 +62,12 @@ func Fill(ctx context.Context, path string, n int) (failed error) {
 // live is the life of one reward of the past.
 func live(ctx context.Context, l *sqlite.Ledger, i int64) error {
 	id := reward.ID(firstReward + i)
+	who := doubles.PromoterOf(doubles.FirstReward + i%promoters)
 	r := reward.Reward{
 		ID:       id,
 		Quantity: reward.Quantity{Amount: 3, Unit: reward.FreeMonths},
-		Promoter: reward.Promoter{ID: 8_000_000 + i/perPromoter, CustID: fmt.Sprintf("cus_%d", i/perPromoter), Email: "promoter@example.net"},
-		Campaign: reward.Campaign{ID: 17_476, Name: "Partners"},
+		Promoter: reward.Promoter{ID: who.ID, CustID: who.CustID, Email: who.Email},
+		Campaign: reward.Campaign{ID: doubles.CampaignID, Name: "Partners"},
 	}
 	receipt, err := l.Accept(ctx, ledger.Event{
 		Type: "fulfilment_pending", Dedupe: id.String(), EventID: id.String(), Dispatch: true,

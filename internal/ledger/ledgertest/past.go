@@ -50,7 +50,7 @@ func (b *bundle) paying(t *testing.T, r reward.Reward, provider string, out payo
 
 func (b *bundle) past(t *testing.T, r reward.Reward) ledger.Past {
 	t.Helper()
-	past, err := b.Past(b.ctx, r, b.clock.Now())
+	past, err := b.Past(b.ctx, ledger.PastQuery{Reward: r, Now: b.clock.Now()})
 	require.NoError(t, err)
 	return past
 }
@@ -108,11 +108,15 @@ func pastHasADayAndAMonth(t *testing.T, b *bundle) {
 	b.paying(t, toOne(2), "billing", settled("r2"))
 	require.Equal(t, map[string]ledger.Spent{"free_months": {Payouts: 1, Amount: 3}}, b.past(t, toOne(9)).Today)
 	b.clock.advance(29*24*time.Hour + 12*time.Hour)
+	require.Equal(t, map[string]ledger.Spent{"free_months": {Payouts: 2, Amount: 6}}, b.past(t, toOne(9)).Month, "whole days")
+	require.Equal(t, map[string]ledger.Spent{"free_months": {Payouts: 1, Amount: 3}}, b.past(t, toOne(1)).Month, "the first is not its own past")
+	b.clock.advance(12 * time.Hour) // The 31st day.
 	require.Equal(t, map[string]ledger.Spent{"free_months": {Payouts: 1, Amount: 3}}, b.past(t, toOne(9)).Month)
 	b.clock.advance(24 * time.Hour)
 	past = b.past(t, toOne(9))
 	require.Empty(t, past.Month)
 	require.Equal(t, 2, past.Payouts)
+	require.Equal(t, 1, b.past(t, toOne(1)).Payouts)
 }
 
 func factsAreKept(t *testing.T, b *bundle) {

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RequireSpentDays holds the sums that the caps per day are held against, in the
-// table spent_days of the database at an address, against the payouts.
+// RequireSpentDays holds what left by day, in the table spent_days of the database
+// at an address, against the payouts.
 func RequireSpentDays(t *testing.T, driver, address string) {
 	t.Helper()
 	db, err := sql.Open(driver, address)
@@ -17,18 +17,18 @@ func RequireSpentDays(t *testing.T, driver, address string) {
 	defer db.Close()
 	var differ int
 	require.NoError(t, db.QueryRowContext(context.WithoutCancel(t.Context()), daysThatDiffer).Scan(&differ))
-	require.Zero(t, differ, "sums of the caps that are not those of the payouts")
+	require.Zero(t, differ, "sums that are not those of the payouts")
 }
 
 // daysThatDiffer counts the sums that are not what the payouts say.
 const daysThatDiffer = `
-	WITH kept AS (SELECT unit, day, scope, subject, high, low FROM spent_days WHERE high <> 0 OR low <> 0),
+	WITH kept AS (SELECT scope, subject, day, unit, payouts, high, low FROM spent_days WHERE payouts <> 0 OR high <> 0 OR low <> 0),
 	left_by AS (
 		SELECT cap_unit AS unit, spent_at / 86400000 AS day, promoter_id, campaign_id, amount >> 32 AS high, amount & 4294967295 AS low
 		FROM payouts WHERE spent_at <> 0 AND state <> 'refused'),
 	summed AS (
-		SELECT unit, day, 'all' AS scope, 0 AS subject, sum(high) AS high, sum(low) AS low FROM left_by GROUP BY unit, day
-		UNION ALL SELECT unit, day, 'promoter', promoter_id, sum(high), sum(low) FROM left_by GROUP BY unit, day, promoter_id
-		UNION ALL SELECT unit, day, 'campaign', campaign_id, sum(high), sum(low) FROM left_by GROUP BY unit, day, campaign_id)
+		SELECT 'all' AS scope, 0 AS subject, day, unit, count(*) AS payouts, sum(high) AS high, sum(low) AS low FROM left_by GROUP BY day, unit
+		UNION ALL SELECT 'promoter', promoter_id, day, unit, count(*), sum(high), sum(low) FROM left_by GROUP BY promoter_id, day, unit
+		UNION ALL SELECT 'campaign', campaign_id, day, unit, count(*), sum(high), sum(low) FROM left_by GROUP BY campaign_id, day, unit)
 	SELECT (SELECT count(*) FROM (SELECT * FROM kept EXCEPT SELECT * FROM summed) AS a)
 		+ (SELECT count(*) FROM (SELECT * FROM summed EXCEPT SELECT * FROM kept) AS b)`

@@ -155,7 +155,7 @@ const (
 // for everybody, the reward's promoter or its campaign, and leaves the reward
 // itself out. The sums are the database's own, kept where a payout changes.
 func (t *tx) spentOn(ctx context.Context, id reward.ID, unit, scope string, at time.Time) (int64, error) {
-	on := millis(at.UTC().Truncate(day)) / day.Milliseconds()
+	on := dayOf(at)
 	var high, low int64
 	err := t.queryRow(ctx, `SELECT
 			coalesce(s.high, 0) - CASE WHEN own THEN p.amount >> 32 ELSE 0 END,

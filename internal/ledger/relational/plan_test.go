@@ -26,15 +26,18 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 
 	l := open(t, filepath.Join(t.TempDir(), "ledger.db"), relational.Options{})
 	for query, index := range map[string]string{
-		`SELECT id FROM inbox WHERE dispatch = 1 AND dispatched_at = 0 AND lease_until <= 1 AND due_at <= 1 ORDER BY id LIMIT 64`:                                                                                            "inbox_waiting",
-		`SELECT id FROM inbox i WHERE i.accepted_at >= 1 AND i.accepted_at < 9 ORDER BY i.accepted_at DESC, i.id DESC LIMIT 50`:                                                                                              "inbox_accepted",
-		`SELECT id FROM inbox i WHERE i.type = 'x' AND i.accepted_at < 9 ORDER BY i.accepted_at DESC, i.id DESC LIMIT 50`:                                                                                                    "inbox_type",
-		`SELECT count(*) FROM deliveries d WHERE d.inbox_id = 1`:                                                                                                                                                             "deliveries_inbox",
-		`SELECT d.inbox_id FROM deliveries d WHERE d.answer <> 202 AND d.answer = 200`:                                                                                                                                       "deliveries_unusual",
-		`SELECT id FROM replays INDEXED BY replays_queue WHERE done_at = 0 AND lease_until <= 1 AND due_at <= 1 ORDER BY id`:                                                                                                 "replays_queue",
-		`SELECT coalesce(min(status_since), 0) FROM rewards WHERE status = 'held' AND status NOT IN ('fulfilled', 'fulfilled_elsewhere', 'rejected', 'abandoned')`:                                                           "rewards_since",
-		`SELECT count(*), coalesce(min(first_sent_at), 0) FROM payouts WHERE state = 'unknown'`:                                                                                                                              "payouts_unknown",
-		`SELECT high FROM payouts p LEFT JOIN spent_days s ON s.unit = 'credits' AND s.day = 1 AND s.scope = 'promoter' AND s.subject = CASE 'promoter' WHEN 'promoter' THEN p.promoter_id ELSE 0 END WHERE p.reward_id = 1`: "SEARCH s USING PRIMARY KEY (unit=? AND day=? AND scope=? AND subject=?)",
+		`SELECT id FROM inbox WHERE dispatch = 1 AND dispatched_at = 0 AND lease_until <= 1 AND due_at <= 1 ORDER BY id LIMIT 64`:                                                                                              "inbox_waiting",
+		`SELECT id FROM inbox i WHERE i.accepted_at >= 1 AND i.accepted_at < 9 ORDER BY i.accepted_at DESC, i.id DESC LIMIT 50`:                                                                                                "inbox_accepted",
+		`SELECT id FROM inbox i WHERE i.type = 'x' AND i.accepted_at < 9 ORDER BY i.accepted_at DESC, i.id DESC LIMIT 50`:                                                                                                      "inbox_type",
+		`SELECT count(*) FROM deliveries d WHERE d.inbox_id = 1`:                                                                                                                                                               "deliveries_inbox",
+		`SELECT d.inbox_id FROM deliveries d WHERE d.answer <> 202 AND d.answer = 200`:                                                                                                                                         "deliveries_unusual",
+		`SELECT id FROM replays INDEXED BY replays_queue WHERE done_at = 0 AND lease_until <= 1 AND due_at <= 1 ORDER BY id`:                                                                                                   "replays_queue",
+		`SELECT coalesce(min(status_since), 0) FROM rewards WHERE status = 'held' AND status NOT IN ('fulfilled', 'fulfilled_elsewhere', 'rejected', 'abandoned')`:                                                             "rewards_since",
+		`SELECT count(*), coalesce(min(first_sent_at), 0) FROM payouts WHERE state = 'unknown'`:                                                                                                                                "payouts_unknown",
+		`SELECT high FROM payouts p LEFT JOIN spent_days s ON s.unit = 'credits' AND s.day = 1 AND s.scope = 'promoter' AND s.subject = CASE 'promoter' WHEN 'promoter' THEN p.promoter_id ELSE 0 END WHERE p.reward_id = 1`:   "SEARCH s USING PRIMARY KEY (scope=? AND subject=? AND day=? AND unit=?)",
+		`SELECT s.payouts FROM spent_days s LEFT JOIN payouts own ON own.reward_id = 1 AND own.promoter_id = s.subject WHERE s.scope = 'promoter' AND s.subject = 7`:                                                           "SEARCH s USING PRIMARY KEY (scope=? AND subject=?)",
+		`SELECT min(provider) FROM payouts WHERE promoter_id = 7 AND provider > 'billing'`:                                                                                                                                     "payouts_recipient (promoter_id=? AND provider>?)",
+		`SELECT 1 FROM payouts p JOIN rewards r ON r.id = p.reward_id WHERE p.promoter_id = 7 AND p.provider = 'team' AND p.spent_at > 0 AND p.state <> 'refused' AND r.promoter_email = 'x' ORDER BY p.spent_at DESC LIMIT 1`: "payouts_recipient (promoter_id=? AND provider=? AND spent_at>?)",
 	} {
 		rows, err := l.Readers().QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+query)
 		require.NoError(t, err)

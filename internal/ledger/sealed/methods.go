@@ -153,32 +153,20 @@ func (l *Ledger) Assess(ctx context.Context, a ledger.Assessment, actor string) 
 
 // Past implements ledger.History. The promoter may have been paid before there
 // were keys, so both forms are looked for.
-func (l *Ledger) Past(ctx context.Context, r reward.Reward, now time.Time) (ledger.Past, error) {
-	past, err := l.Ledger.Past(ctx, r, now)
-	if err != nil {
-		return past, err
-	}
-	_, err = l.WritingKey(ctx, ledger.PromoterSubject(r.Promoter.ID))
+func (l *Ledger) Past(ctx context.Context, q ledger.PastQuery) (ledger.Past, error) {
+	_, err := l.WritingKey(ctx, ledger.PromoterSubject(q.Reward.Promoter.ID))
 	if fault.Is(err, fault.NotFound) {
-		return past, nil // Nothing of the promoter's is sealed.
+		return l.Ledger.Past(ctx, q) // Nothing of the promoter's is sealed.
 	}
 	if err != nil {
 		return ledger.Past{}, err
 	}
-	if r.Promoter, err = l.sealPromoter(ctx, r.Promoter); err != nil {
-		return ledger.Past{}, err
-	}
-	inSeals, err := l.Ledger.Past(ctx, r, now)
+	inSeals, err := l.sealPromoter(ctx, q.Reward.Promoter)
 	if err != nil {
 		return ledger.Past{}, err
 	}
-	for _, provider := range past.Providers {
-		if !slices.Contains(inSeals.Providers, provider) {
-			inSeals.Providers = append(inSeals.Providers, provider)
-		}
-	}
-	slices.Sort(inSeals.Providers)
-	return inSeals, nil
+	q.Also = &inSeals
+	return l.Ledger.Past(ctx, q)
 }
 
 // Reserve implements ledger.Payouts.

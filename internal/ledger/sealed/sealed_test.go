@@ -235,12 +235,12 @@ func TestNothingOfAPersonIsInTheDatabase(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, found, want, text)
 	}
-	past, err := l.Past(ctx, someone(2), time.Now())
+	past, err := l.Past(ctx, ledger.PastQuery{Reward: someone(2), Now: time.Now()})
 	require.NoError(t, err)
 	require.Equal(t, []string{"team"}, past.Providers, "the same destination is known again")
 	other := someone(2)
 	other.Promoter.Email = "another@example.net"
-	past, err = l.Past(ctx, other, time.Now())
+	past, err = l.Past(ctx, ledger.PastQuery{Reward: other, Now: time.Now()})
 	require.NoError(t, err)
 	require.Empty(t, past.Providers)
 }
@@ -255,11 +255,11 @@ func TestEncryptionIsSwitchedOnAndOff(t *testing.T) {
 	live(t, plain, 1)
 	pay(t, plain, 1)
 	l := d.sealing(t, "a")
-	past, err := l.Past(t.Context(), someone(2), time.Now())
+	past, err := l.Past(t.Context(), ledger.PastQuery{Reward: someone(2), Now: time.Now()})
 	require.NoError(t, err)
 	require.Equal(t, []string{"team"}, past.Providers)
 	live(t, l, 2)
-	past, err = l.Past(t.Context(), someone(3), time.Now())
+	past, err = l.Past(t.Context(), ledger.PastQuery{Reward: someone(3), Now: time.Now()})
 	require.NoError(t, err)
 	require.Equal(t, []string{"team"}, past.Providers, "it was paid in clear, and is asked for in seals")
 

@@ -51,7 +51,8 @@ func TestMigrationSumsWhatLeft(t *testing.T) {
 	require.NoError(t, l.Close())
 	mustExec(t, raw(t, path),
 		`DROP TRIGGER payouts_discounted`, `DROP TRIGGER payouts_counted`, `DROP TRIGGER payouts_counted_at_once`, `DROP TABLE spent_days`,
-		`CREATE INDEX payouts_spent ON payouts (cap_unit, spent_at)`, `DELETE FROM goose_db_version WHERE version_id >= 13`)
+		`CREATE INDEX payouts_spent ON payouts (cap_unit, spent_at)`, `DROP INDEX payouts_recipient`,
+		`CREATE INDEX payouts_promoter ON payouts (promoter_id, spent_at)`, `DELETE FROM goose_db_version WHERE version_id >= 13`)
 
 	require.NoError(t, open(t, path, sqlite.Options{}).Close())
 	ledgertest.RequireSpentDays(t, "sqlite", path)
