@@ -58,8 +58,11 @@ func Open(ctx context.Context, path string, opts Options) (*Ledger, error) {
 		return nil, err
 	}
 
+	// Every operation has a savepoint, and SQLite copies each page that it changes
+	// first to a temporary file: with temp_store in memory, to memory
+	// (https://www.sqlite.org/tempfiles.html, 2.3).
 	writers, err := sql.Open("sqlite", dsn(path, "_txlock=immediate", "_pragma=journal_mode(WAL)",
-		"_pragma=synchronous(FULL)", "_pragma=foreign_keys(1)", "_pragma=journal_size_limit(67108864)"))
+		"_pragma=synchronous(FULL)", "_pragma=temp_store(MEMORY)", "_pragma=foreign_keys(1)", "_pragma=journal_size_limit(67108864)"))
 	if err != nil {
 		return nil, openFault(path, err)
 	}
