@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/reward"
+	"github.com/rewardflow/rewardflow/workflows"
 )
 
 // queue is the part of the ledger that the dispatcher works off.
@@ -239,9 +241,11 @@ func (d *Dispatcher) sweeps(ctx context.Context) {
 	settled := time.Duration(0) // The first sweep takes everything.
 	for n := 0; ctx.Err() == nil; n++ {
 		pause := d.cfg.SweepEvery
-		err := d.sweep(ctx, settled)
-		if err == nil && n%thoroughEvery == 0 {
+		var err error
+		if n%thoroughEvery == 0 {
 			err = d.sweepThoroughly(ctx, settled)
+		} else {
+			err = d.sweep(ctx, settled, d.carried(ctx))
 		}
 		if err != nil {
 			if ctx.Err() == nil {
@@ -266,8 +270,12 @@ const (
 
 // sweepThoroughly looks at everything that is open, of which only little has
 // lost its workflow or is behind: a channel that is down keeps many messages
-// open, and people let many rewards wait.
+// open, and people let many rewards wait. It takes no list's word for what is
+// carried: a list may have outlived what it lists.
 func (d *Dispatcher) sweepThoroughly(ctx context.Context, settled time.Duration) error {
+	if err := d.sweep(ctx, settled, nil); err != nil {
+		return err
+	}
 	if err := d.wakeStale(ctx, settled); err != nil {
 		return err
 	}
@@ -292,9 +300,11 @@ func (d *Dispatcher) sweepNotifications(ctx context.Context, settled time.Durati
 
 // sweep starts every unfinished reward that has not changed for the given time.
 // Zero takes all of them, also those that a clock which ran ahead has dated in
-// the future.
-func (d *Dispatcher) sweep(ctx context.Context, unchanged time.Duration) error {
-	filter := ledger.Filter{Statuses: unfinished(), Limit: d.cfg.Batch}
+// the future. What waits in the inbox is left to the dispatcher, which starts it
+// below the trace of its delivery, but for what another process has leased, which
+// may have died. What is carried is left alone.
+func (d *Dispatcher) sweep(ctx context.Context, unchanged time.Duration, carried map[string]bool) error {
+	filter := ledger.Filter{Statuses: unfinished(), LeftTo: d.cfg.Owner, Limit: d.cfg.Batch}
 	if unchanged > 0 {
 		filter.UpdatedBefore = time.Now().Add(-unchanged)
 	}
@@ -303,8 +313,11 @@ func (d *Dispatcher) sweep(ctx context.Context, unchanged time.Duration) error {
 		if err != nil {
 			return err
 		}
-		err = d.all(ctx, len(records), func(ctx context.Context, i int) error {
-			_, err := d.starter.TakeUp(ctx, records[i])
+		left := slices.DeleteFunc(slices.Clone(records), func(rec ledger.Record) bool {
+			return carried[workflows.FulfilmentID(rec.Reward.ID)]
+		})
+		err = d.all(ctx, len(left), func(ctx context.Context, i int) error {
+			_, err := d.starter.TakeUp(ctx, left[i])
 			return err
 		})
 		if err != nil || len(records) < filter.Limit {

@@ -164,8 +164,7 @@ func TestEventStartsOneWorkflow(t *testing.T) {
 	require.Equal(t, map[string]int{"fulfilment-2000001": 1}, b.temporal.starts())
 
 	o := b.temporal.options["fulfilment-2000001"]
-	// Which may start again after a run that ended depends on who was first:
-	// the dispatcher, or the sweep when it started.
+	require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, o.WorkflowIDReusePolicy)
 	require.Equal(t, enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, o.WorkflowIDConflictPolicy)
 	require.True(t, o.WorkflowExecutionErrorWhenAlreadyStarted)
 	unit, ok := o.TypedSearchAttributes.GetKeyword(workflows.RewardUnitKey)
@@ -321,6 +320,23 @@ func TestSweepStartsWhatNobodyCarries(t *testing.T) {
 	b.temporal.mu.Unlock()
 	run(t, b.newDispatcher("after the loss"))
 	b.temporal.until(t, func(s map[string]int) bool { return s["fulfilment-2000001"] == 1 })
+}
+
+// TestSweepLeavesWhatIsAboutToBeDispatched keeps a start below the trace of its
+// delivery: whoever is first to start a workflow gives it its trace.
+func TestSweepLeavesWhatIsAboutToBeDispatched(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle(t)
+	b.accept(t, event(1))
+	require.NoError(t, b.dispatcher.Sweep(t.Context()))
+	require.Empty(t, b.temporal.starts())
+
+	leased, err := b.ledger.Lease(t.Context(), "another", 1, time.Minute)
+	require.NoError(t, err)
+	require.Len(t, leased, 1)
+	require.NoError(t, b.dispatcher.Sweep(t.Context()))
+	require.Equal(t, map[string]int{"fulfilment-2000001": 1}, b.temporal.starts(), "the other process may have died")
 }
 
 // TestSweepTakesUpWhatCameBack starts a fulfilment again that has completed,

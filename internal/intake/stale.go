@@ -23,10 +23,12 @@ type OpenRuns interface {
 	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
 }
 
-// rested selects the open fulfilments that have come to rest somewhere: all
-// others are on their way by themselves.
-var rested = fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running' AND %s != '%s'",
-	workflows.FulfilmentType, workflows.RewardStatusKey.GetName(), reward.Received)
+// running selects the fulfilments that are open, and rested those of them that have
+// come to rest somewhere: all others are on their way by themselves.
+var (
+	running = fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running'", workflows.FulfilmentType)
+	rested  = fmt.Sprintf("%s AND %s != '%s'", running, workflows.RewardStatusKey.GetName(), reward.Received)
+)
 
 // pageOfRuns is how many open workflows are read at once. Temporal's own limit is 1,000.
 const pageOfRuns = 500
@@ -40,14 +42,43 @@ func (d *Dispatcher) wakeStale(ctx context.Context, unchanged time.Duration) err
 	if d.cfg.Open == nil {
 		return nil
 	}
-	request := &workflowservice.ListWorkflowExecutionsRequest{Query: rested, PageSize: pageOfRuns}
+	return d.eachPage(ctx, rested, func(runs []*workflowpb.WorkflowExecutionInfo) error {
+		return d.all(ctx, len(runs), func(ctx context.Context, i int) error { return d.compare(ctx, runs[i], unchanged) })
+	})
+}
+
+// carried returns the IDs of the fulfilments that are open. While people let
+// thousands wait, a page of the list takes the place of hundreds of starts that
+// Temporal refuses. Where the list cannot be had it is nil: everything is tried.
+func (d *Dispatcher) carried(ctx context.Context) map[string]bool {
+	if d.cfg.Open == nil {
+		return nil
+	}
+	carried := map[string]bool{}
+	err := d.eachPage(ctx, running, func(runs []*workflowpb.WorkflowExecutionInfo) error {
+		for _, run := range runs {
+			carried[run.GetExecution().GetWorkflowId()] = true
+		}
+		return nil
+	})
+	if err != nil {
+		if ctx.Err() == nil {
+			d.log.WarnContext(ctx, "sweep.without_list", "error", err)
+		}
+		return nil
+	}
+	return carried
+}
+
+// eachPage calls do with the open workflows that a query selects, page by page.
+func (d *Dispatcher) eachPage(ctx context.Context, query string, do func([]*workflowpb.WorkflowExecutionInfo) error) error {
+	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: pageOfRuns}
 	for {
-		page, err := d.listRested(ctx, request)
+		page, err := d.list(ctx, request)
 		if err != nil {
 			return err
 		}
-		runs := page.GetExecutions()
-		if err := d.all(ctx, len(runs), func(ctx context.Context, i int) error { return d.compare(ctx, runs[i], unchanged) }); err != nil {
+		if err := do(page.GetExecutions()); err != nil {
 			return err
 		}
 		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
@@ -56,7 +87,7 @@ func (d *Dispatcher) wakeStale(ctx context.Context, unchanged time.Duration) err
 	}
 }
 
-func (d *Dispatcher) listRested(
+func (d *Dispatcher) list(
 	ctx context.Context, request *workflowservice.ListWorkflowExecutionsRequest,
 ) (*workflowservice.ListWorkflowExecutionsResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.Budget)

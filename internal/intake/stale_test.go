@@ -132,3 +132,32 @@ func TestSweepWakesRunsThatRestElsewhere(t *testing.T) {
 	require.Equal(t, want, runs.woken())
 	require.Equal(t, "WorkflowType = 'Fulfilment' AND ExecutionStatus = 'Running' AND RewardStatus != 'received'", runs.query)
 }
+
+// TestSweepLeavesWhatIsCarried starts again only what no list of open workflows
+// names, and everything where there is no list.
+func TestSweepLeavesWhatIsCarried(t *testing.T) {
+	t.Parallel()
+
+	b, runs := newBundle(t), newOpenRuns(t)
+	for n := range int64(4) {
+		b.accept(t, event(n+1))
+	}
+	leased, err := b.ledger.Lease(t.Context(), "another", 4, time.Minute)
+	require.NoError(t, err)
+	for _, row := range leased {
+		require.NoError(t, b.ledger.MarkDispatched(t.Context(), []ledger.Dispatched{{Inbox: row.Inbox, WorkflowID: workflows.FulfilmentID(row.RewardID)}}))
+	}
+	for _, id := range []string{"fulfilment-2000001", "fulfilment-9", "fulfilment-2000004"} { // On two pages.
+		runs.open(id, reward.AwaitingApproval)
+	}
+	starter := intake.NewStarter(b.temporal, workflows.TaskQueue, false, func(string) []string { return nil })
+	d := intake.NewDispatcher(intake.DispatcherConfig{Owner: "one", Open: runs}, b.ledger, starter, slog.New(slog.DiscardHandler))
+
+	require.NoError(t, d.SweepAgain(t.Context()))
+	require.Equal(t, map[string]int{"fulfilment-2000002": 1, "fulfilment-2000003": 1}, b.temporal.starts())
+	require.Equal(t, "WorkflowType = 'Fulfilment' AND ExecutionStatus = 'Running'", runs.query)
+
+	runs.troubles <- errors.New("no answer")
+	require.NoError(t, d.SweepAgain(t.Context()))
+	require.Len(t, b.temporal.starts(), 4)
+}

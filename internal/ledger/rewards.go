@@ -120,6 +120,11 @@ type Filter struct {
 	Before Cursor
 	// UpdatedBefore selects rewards that did not change since; zero selects all.
 	UpdatedBefore time.Time
+	// LeftTo leaves out rewards that are no more than received, and whose event
+	// waits to be dispatched: by anybody, or by the process of this name, which
+	// has leased it. What another process leased may be left by it. Empty leaves
+	// out none.
+	LeftTo string
 	// Limit is at most 500; zero means 50.
 	Limit int
 }

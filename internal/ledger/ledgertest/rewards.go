@@ -23,6 +23,7 @@ func rewardChecks() []check {
 		{"UnknownStatusIsInvalid", unknownStatusIsInvalid},
 		{"ListIsNewestFirst", listIsNewestFirst},
 		{"ListFilters", listFilters},
+		{"ListLeavesOut", listLeavesOut},
 		{"ListLimit", listLimit},
 		{"Summary", summary},
 	}
@@ -230,6 +231,28 @@ func listFilters(t *testing.T, b *bundle) {
 	require.Equal(t, []reward.ID{1}, listed(t, b, ledger.Filter{Promoter: 701}))
 	require.Equal(t, []reward.ID{2, 1}, listed(t, b, ledger.Filter{UpdatedBefore: start().Add(time.Minute)}))
 	require.Empty(t, listed(t, b, ledger.Filter{Promoter: 701, Unit: reward.Credits}))
+}
+
+func listLeavesOut(t *testing.T, b *bundle) {
+	for id := range reward.ID(4) {
+		b.accept(t, pending(id+1, 1))
+	}
+	b.clock.advance(time.Minute)
+	require.NoError(t, b.Move(b.ctx, ledger.Transition{ID: 4, To: reward.Attention, Reason: "look"}))
+	leftTo := func(name string) ledger.Filter {
+		return ledger.Filter{Statuses: []reward.Status{reward.Received, reward.Attention}, LeftTo: name}
+	}
+	require.Equal(t, []reward.ID{4}, listed(t, b, leftTo("a")), "a lost workflow is missed wherever its reward is but here")
+
+	leased, err := b.Lease(b.ctx, "a", 2, time.Minute)
+	require.NoError(t, err)
+	require.Len(t, leased, 2)
+	require.Equal(t, []reward.ID{4}, listed(t, b, leftTo("a")), "it is about to dispatch them")
+	require.Equal(t, []reward.ID{4, 2, 1}, listed(t, b, leftTo("b")), "a may have died")
+	require.NoError(t, b.MarkDispatched(b.ctx, []ledger.Dispatched{{Inbox: leased[0].Inbox, WorkflowID: "fulfilment-1"}}))
+	require.NoError(t, b.Postpone(b.ctx, leased[1].Inbox, time.Minute, "Temporal is down"))
+	require.Equal(t, []reward.ID{4, 1}, listed(t, b, leftTo("b")))
+	require.Equal(t, []reward.ID{4, 3, 2, 1}, listed(t, b, leftTo("")))
 }
 
 func listLimit(t *testing.T, b *bundle) {

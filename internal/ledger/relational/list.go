@@ -110,6 +110,11 @@ func conditions(f ledger.Filter) arm {
 	if !f.UpdatedBefore.IsZero() {
 		all = all.and(term(`r.updated_at < ?`, millis(f.UpdatedBefore)))
 	}
+	if f.LeftTo != "" {
+		all = all.and(term(`(r.status <> ? OR r.id NOT IN (
+			SELECT i.reward_id FROM inbox i WHERE i.dispatch = 1 AND i.dispatched_at = 0 AND i.lease_owner IN ('', ?)))`,
+			reward.Received, f.LeftTo))
+	}
 	return all
 }
 
