@@ -83,16 +83,22 @@ type Dispatcher struct {
 	queue   queue
 	starter *Starter
 	woken   chan struct{}
+	pace    *pace
 	log     *slog.Logger
 }
 
 // NewDispatcher returns a Dispatcher, which does nothing before Run.
 func NewDispatcher(cfg DispatcherConfig, q queue, starter *Starter, logger *slog.Logger) *Dispatcher {
-	return &Dispatcher{cfg: cfg.withDefaults(), queue: q, starter: starter, woken: make(chan struct{}, 1), log: logger}
+	cfg = cfg.withDefaults()
+	return &Dispatcher{
+		cfg: cfg, queue: q, starter: starter, woken: make(chan struct{}, 1), pace: &pace{gate: cfg.Gate, now: time.Now}, log: logger,
+	}
 }
 
-// Wake makes the dispatcher look at the inbox now. It never blocks.
+// Wake makes the dispatcher look at the inbox now, for an event that has arrived.
+// It never blocks.
 func (d *Dispatcher) Wake() {
+	d.pace.arrived()
 	select {
 	case d.woken <- struct{}{}:
 	default:
@@ -160,7 +166,9 @@ func (d *Dispatcher) batch(ctx context.Context) (leased int, failed bool) {
 		started = make([]ledger.Dispatched, 0, len(rows))
 	)
 	d.each(ctx, len(rows), func(ctx context.Context, i int) {
+		ended := d.pace.start()
 		sent, err := d.startTraced(ctx, rows[i])
+		ended(err == nil)
 		if err != nil {
 			d.postpone(ctx, rows[i], err)
 			return
@@ -198,13 +206,17 @@ func (d *Dispatcher) postpone(ctx context.Context, row ledger.Pending, cause err
 	}
 }
 
-// each calls do for 0..n-1, at most Gate at once, each within the budget.
+// each calls do for 0..n-1, at most Gate at once, each within the budget, and
+// gives way to answers before each.
 func (d *Dispatcher) each(ctx context.Context, n int, do func(ctx context.Context, i int)) {
 	var (
 		calls sync.WaitGroup
 		gate  = make(chan struct{}, d.cfg.Gate)
 	)
 	for i := range n {
+		if pause := d.pace.pause(); pause > 0 {
+			rest(ctx, pause, nil)
+		}
 		gate <- struct{}{}
 		calls.Go(func() {
 			defer func() { <-gate }()

@@ -1,0 +1,100 @@
+package intake
+
+import (
+	"math"
+	"sync"
+	"time"
+)
+
+const (
+	// manyArrivals a second, and outpaced times as many as are started, make the
+	// dispatcher give way. Fewer are answered in time beside it.
+	manyArrivals = 200
+	outpaced     = 2
+	// giveWayFor is how long a start waits then.
+	giveWayFor = 250 * time.Millisecond
+	// longestWay is how long the dispatcher gives way at a stretch, before it
+	// works for as long.
+	longestWay = 2 * time.Minute
+	// arrivalsOver is the time over which arrivals are averaged, and startsOver
+	// the number of starts.
+	arrivalsOver = 100 * time.Millisecond
+	startsOver   = 8
+)
+
+// pace makes starts give way to answers. While several times as many events
+// arrive as can be started, a backlog grows whatever is done, and what starts
+// take from the processors is what answers wait for: decision 0025. A rate that
+// lasts leaves rewards every other turn.
+type pace struct {
+	gate int
+	now  func() time.Time
+
+	mu sync.Mutex
+	// arrivals a second, as of when the newest event arrived.
+	arrivals  float64
+	arrivedAt time.Time
+	underWay  int
+	// starts a second that succeed while the gate is full; zero is not known.
+	starts float64
+	// given is how long was given way and not made up for, as of askedAt; worn
+	// says that it was too long, until all is made up for.
+	given   time.Duration
+	worn    bool
+	askedAt time.Time
+}
+
+// arrived counts an event.
+func (p *pace) arrived() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	p.arrivals = p.rate(now) + 1/arrivalsOver.Seconds()
+	p.arrivedAt = now
+}
+
+// rate is how many events arrive a second.
+func (p *pace) rate(now time.Time) float64 {
+	return p.arrivals * math.Exp(-float64(now.Sub(p.arrivedAt))/float64(arrivalsOver))
+}
+
+// start counts a start, until the returned function is called with whether it
+// succeeded. How many can be started shows only while the gate is full.
+func (p *pace) start() (ended func(succeeded bool)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.underWay++
+	began, full := p.now(), p.underWay >= p.gate
+	return func(succeeded bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.underWay--
+		took := p.now().Sub(began).Seconds()
+		if !full || !succeeded || took <= 0 {
+			return
+		}
+		found := float64(p.gate) / took
+		if p.starts == 0 {
+			p.starts = found
+		}
+		p.starts += (found - p.starts) / startsOver
+	}
+}
+
+// pause is how long the next start is to wait.
+func (p *pace) pause() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	since := now.Sub(p.askedAt)
+	p.askedAt = now
+	rate := p.rate(now)
+	if p.worn || p.starts == 0 || rate < manyArrivals || rate < outpaced*p.starts {
+		p.given = max(0, p.given-since)
+		p.worn = p.worn && p.given > 0
+		return 0
+	}
+	p.given += giveWayFor
+	p.worn = p.given >= longestWay
+	return giveWayFor
+}
