@@ -20,8 +20,13 @@ const (
 	// flushEvery is how often counts are written. A process that is killed loses
 	// those of this long.
 	flushEvery = 2 * time.Second
-	// flushBudget bounds one write of counts.
+	// flushBudget bounds one flush, of as many writes as it takes. What it does
+	// not come to is written by the next.
 	flushBudget = 8 * time.Second
+	// flushTogether is how many counts one transaction writes, so that a slow
+	// database gets on with many of them, and nobody waits long for the ledger's
+	// one writer.
+	flushTogether = 256
 	// maxNamed bounds how many counts that name a reward are held in memory;
 	// further ones are counted without a name.
 	maxNamed = 4096
@@ -50,8 +55,12 @@ type counts struct {
 	named int
 }
 
-func newCounts() counts {
-	return counts{of: map[ledger.Unstored]tally{}, errors: map[reward.ID]tally{}}
+func newCounts(list ...ledger.Unstored) counts {
+	cs := counts{of: map[ledger.Unstored]tally{}, errors: map[reward.ID]tally{}}
+	for _, c := range list {
+		cs.add(c)
+	}
+	return cs
 }
 
 // tally is how often, and from when to when.
@@ -176,20 +185,23 @@ func (u *Unstored) Flush(ctx context.Context) {
 	u.writing, u.counted = u.counted, newCounts()
 	list := u.writing.list()
 	u.mu.Unlock()
-	var err error
-	if len(list) > 0 {
-		ctx, cancel := context.WithTimeout(ctx, flushBudget)
-		defer cancel()
-		if err = u.box.AddUnstored(ctx, list); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, flushBudget)
+	defer cancel()
+	for len(list) > 0 {
+		n := min(len(list), flushTogether)
+		if err := u.box.AddUnstored(ctx, list[:n]); err != nil {
 			u.log.WarnContext(ctx, "unstored.not_written", "counts", len(list), "error", err)
+			break
 		}
+		list = list[n:]
+		u.mu.Lock()
+		u.writing = newCounts(list...)
+		u.mu.Unlock()
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.writing = newCounts()
-	if err != nil {
-		for _, c := range list {
-			u.counted.add(c)
-		}
+	for _, c := range list {
+		u.counted.add(c)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ func (l *Ledger) AddUnstored(ctx context.Context, counts []ledger.Unstored) erro
 		return nil
 	}
 	return l.writer.do(ctx, "ledger.add_unstored", func(ctx context.Context, t *tx) error {
-		rewards := map[reward.ID]bool{}
+		var failed []any
 		for _, c := range counts {
 			_, err := t.exec(ctx, `INSERT INTO unstored (hour, answer, reason, type, reward_id, count, first_at, last_at)
 				VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -29,35 +30,44 @@ func (l *Ledger) AddUnstored(ctx context.Context, counts []ledger.Unstored) erro
 				return err
 			}
 			if c.RewardID != 0 && c.Failed() {
-				rewards[c.RewardID] = true
+				failed = append(failed, c.RewardID)
 			}
 		}
-		for id := range rewards {
-			if err := t.noticeBudget(ctx, id); err != nil {
-				return err
-			}
+		if err := t.noticeBudgets(ctx, failed); err != nil {
+			return err
 		}
 		_, err := t.exec(ctx, `DELETE FROM unstored WHERE hour < ?`, millis(t.now.Add(-ledger.UnstoredKept)))
 		return err
 	})
 }
 
-// noticeBudget tells people once a day of a budget that is running out. The
-// reward's own row may be missing: its event was never stored.
-func (t *tx) noticeBudget(ctx context.Context, id reward.ID) error {
-	b, err := budget(ctx, t, id, t.now)
-	if err != nil || !b.Open || b.Spent < ledger.RetryBudgetLow {
-		return err
+// noticeBudgets tells people once a day of the budgets, of these rewards, that
+// are running out. A reward's own row may be missing: its event was never stored.
+func (t *tx) noticeBudgets(ctx context.Context, rewards []any) error {
+	if len(rewards) == 0 {
+		return nil
 	}
-	body, err := json.Marshal(noticeBody{RewardID: id, Reason: fmt.Sprintf(
-		"%d of the %d errors that FirstPromoter forgives in a day are spent: its event could not be stored", b.Spent, ledger.RetryBudget)})
+	rows, err := t.query(ctx, selectBudget+` AND reward_id IN (?`+strings.Repeat(`, ?`, len(rewards)-1)+`)`+eachReward+`
+		WHERE b.spent >= ? AND `+stillOpen,
+		slices.Concat([]any{millis(t.now.Add(-ledger.RetryDay))}, rewards, []any{ledger.RetryBudgetLow})...)
+	low, err := collect(rows, err, scanBudget)
 	if err != nil {
 		return err
 	}
-	once := fmt.Sprintf("%d-%s", id, t.now.Format(time.DateOnly))
-	_, err = t.exec(ctx, insertInbox+` ON CONFLICT (type, dedupe) DO NOTHING`,
-		ledger.RetryBudgetNotice, once, once, 0, body, "", true, millis(t.now), ledger.RewardSubject(id))
-	return err
+	for _, b := range low {
+		body, err := json.Marshal(noticeBody{RewardID: b.RewardID, Reason: fmt.Sprintf(
+			"%d of the %d errors that FirstPromoter forgives in a day are spent: its event could not be stored", b.Spent, ledger.RetryBudget)})
+		if err != nil {
+			return err
+		}
+		once := fmt.Sprintf("%d-%s", b.RewardID, t.now.Format(time.DateOnly))
+		_, err = t.exec(ctx, insertInbox+` ON CONFLICT (type, dedupe) DO NOTHING`,
+			ledger.RetryBudgetNotice, once, once, 0, body, "", true, millis(t.now), ledger.RewardSubject(b.RewardID))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // selectBudget counts the errors of a day by reward. A budget is open while
