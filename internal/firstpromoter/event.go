@@ -127,24 +127,16 @@ func (e Event) Dedupe() string {
 
 // readBody reads the outermost object.
 func readBody(body []byte) (object, error) {
-	var top object
-	err := json.Unmarshal(body, &top)
-	notJSON := func(message string) (object, error) {
-		return nil, fault.Wrap(fault.Invalid, opDecode, message, ErrNotJSON)
+	top := readObject(body)
+	if top != nil {
+		return top, nil
 	}
-	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return notJSON("the body is JSON, and not an object")
+	message := "the body is JSON, and not an object"
+	var value json.RawMessage
+	if bad, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(body, &value)); ok {
+		message = fmt.Sprintf("the body is not JSON: it breaks at byte %d", bad.Offset)
 	}
-	if bad, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return notJSON(fmt.Sprintf("the body is not JSON: it breaks at byte %d", bad.Offset))
-	}
-	if err != nil {
-		return notJSON("the body is not JSON")
-	}
-	if top == nil {
-		return notJSON("the body is JSON, and not an object")
-	}
-	return top, nil
+	return nil, fault.Wrap(fault.Invalid, opDecode, message, ErrNotJSON)
 }
 
 // readClaim reads what a fulfilment_pending event says is owed.

@@ -3,8 +3,6 @@ package firstpromoter_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,13 +14,7 @@ import (
 // FuzzDecode plants a secret under every secret field's name, wherever the
 // input has an object, and looks for it in what is kept.
 func FuzzDecode(f *testing.F) {
-	paths, err := filepath.Glob("testdata/*.json")
-	require.NoError(f, err)
-	for _, path := range paths {
-		body, err := os.ReadFile(path)
-		require.NoError(f, err)
-		f.Add(body)
-	}
+	firstpromoter.AddFixtures(f)
 	f.Add([]byte(`{"event":{"id":"1e3","type":"fulfilment_pending"},"data":{"id":"9223372036854775807","amount":"-0.0","promoter":[],"campaign":{"id":null}}}`))
 	f.Add([]byte(`{"event":{"id":1,"type":"new_customer","created_at":"9999-12-31T23:59:59-23:59"},"data":{"promotion":{"campaign_id":"6"}}}`))
 

@@ -1,7 +1,6 @@
 package firstpromoter
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -25,17 +24,16 @@ const (
 // missing, because FirstPromoter changes unimportant fields without a word.
 type object map[string]json.RawMessage
 
-// readObject returns nil for anything but a JSON object.
+// readObject returns nil for anything but one JSON object.
 func readObject(raw []byte) object {
-	var o object
-	if json.Unmarshal(raw, &o) != nil {
+	if !json.Valid(raw) {
 		return nil
 	}
-	return o
+	return split(raw)
 }
 
 // object returns the object under key.
-func (o object) object(key string) object { return readObject(o[key]) }
+func (o object) object(key string) object { return split(o[key]) }
 
 // text returns a string, or the digits of a number as they were delivered. A
 // text that is longer than maxText or holds control characters is missing.
@@ -58,18 +56,17 @@ func (o object) label(key string) string {
 
 // scalar returns a string or the literal of a number.
 func (o object) scalar(key string) (string, bool) {
-	raw := bytes.TrimSpace(o[key])
+	raw := o[key]
 	if len(raw) == 0 {
 		return "", false
 	}
-	if c := raw[0]; c == '-' || ('0' <= c && c <= '9') {
+	switch c := raw[0]; {
+	case c == '-' || ('0' <= c && c <= '9'):
 		return string(raw), true
+	case c == '"':
+		return unquote(raw), true
 	}
-	var s *string
-	if json.Unmarshal(raw, &s) != nil || s == nil {
-		return "", false
-	}
-	return *s, true
+	return "", false
 }
 
 // id returns a whole number above zero, delivered as a number or as a string
@@ -88,7 +85,7 @@ func (o object) id(key string) int64 {
 
 // flag returns true for true and "true".
 func (o object) flag(key string) bool {
-	return strings.Trim(string(bytes.TrimSpace(o[key])), `"`) == "true"
+	return strings.Trim(string(o[key]), `"`) == "true"
 }
 
 // time returns a time in UTC; the zero time when it is missing or unreadable.
