@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -91,7 +92,7 @@ func (d *directory) clusterID() (string, error) {
 
 // openDatabase creates the database when it is missing, and refuses one that
 // another version wrote.
-func (d *directory) openDatabase(o Options) (*config.SQL, error) {
+func (d *directory) openDatabase(ctx context.Context, o Options) (*config.SQL, error) {
 	cfg := sqlConfig(d.file(databaseFile))
 	exists, err := d.checkSchema()
 	if err != nil {
@@ -101,6 +102,9 @@ func (d *directory) openDatabase(o Options) (*config.SQL, error) {
 		if err := d.createDatabase(cfg); err != nil {
 			return nil, fmt.Errorf("creating %s: %w", d.file(databaseFile), err)
 		}
+	}
+	if err := d.dropIndexes(ctx); err != nil {
+		return nil, fmt.Errorf("preparing %s: %w", d.file(databaseFile), err)
 	}
 	if err := createNamespace(cfg, o); err != nil {
 		return nil, err
@@ -153,7 +157,7 @@ func (d *directory) checkSchema() (bool, error) {
 // and put in its place may hold nothing, whatever the marker says. Such a file
 // has no workflow to lose, and no server starts on it.
 func (d *directory) hasTables() (there bool, failed error) {
-	db, err := sql.Open("sqlite", "file:"+escapeURI(d.file(databaseFile))+"?mode=rw&_pragma=busy_timeout(10000)")
+	db, err := d.look()
 	if err != nil {
 		return false, fmt.Errorf("looking into the database: %w", err)
 	}
@@ -164,6 +168,11 @@ func (d *directory) hasTables() (there bool, failed error) {
 			d.file(databaseFile), err)
 	}
 	return there, nil
+}
+
+// look opens the database before a server does.
+func (d *directory) look() (*sql.DB, error) {
+	return sql.Open("sqlite", "file:"+escapeURI(d.file(databaseFile))+"?mode=rw&_pragma=busy_timeout(10000)")
 }
 
 // createDatabase creates the tables between two writes of the marker, so that

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,6 +43,11 @@ func TestEngineOutlivesAProcess(t *testing.T) {
 	require.True(t, ok, "got %v", err)
 	require.Equal(t, dir, locked.Dir)
 	first.kill(t)
+	// What an earlier release left.
+	atDatabase(t, dir, func(db *sql.DB) {
+		_, err := db.ExecContext(t.Context(), `CREATE INDEX by_task_queue ON executions_visibility (namespace_id, task_queue)`)
+		require.NoError(t, err)
+	})
 
 	before := goleak.IgnoreCurrent()
 	// The child had one search attribute less, and a retention of a day.
@@ -57,6 +63,7 @@ func TestEngineOutlivesAProcess(t *testing.T) {
 	requireOpenWorkflow(t, c)
 	requireListed(t, c, "RewardStatus = 'held'")
 	requireListed(t, c, "RewardStatus = 'held' AND RewardUnit IS NULL")
+	requireListed(t, c, "RewardStatus = 'held' AND ParentWorkflowId IS NULL AND HistoryLength IS NULL") // Without an index.
 	requireRetention(t, c, e.Namespace(), 30*24*time.Hour)
 	requireLoopbackOnly(t)
 	requireAnswers(t, e.UIURL()+"/healthz")
@@ -68,6 +75,7 @@ func TestEngineOutlivesAProcess(t *testing.T) {
 	require.NoError(t, e.Stop())
 	require.NoError(t, e.Stop(), "a second stop does nothing")
 	requireNothingListens(t, e)
+	requireIndexes(t, dir)
 	goleak.VerifyNone(t, before,
 		// The server never closes the connections between its services, the
 		// UI's neither, nor the database.
@@ -75,6 +83,36 @@ func TestEngineOutlivesAProcess(t *testing.T) {
 		goleak.IgnoreAnyFunction("google.golang.org/grpc.(*addrConn).resetTransportAndUnlock"),
 		goleak.IgnoreAnyFunction("database/sql.(*DB).connectionOpener"),
 	)
+}
+
+// atDatabase opens the server's file while no server runs.
+func atDatabase(t *testing.T, dir string, do func(db *sql.DB)) {
+	t.Helper()
+
+	db, err := sql.Open("sqlite", filepath.Join(dir, "temporal.db"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	do(db)
+}
+
+// requireIndexes finds that a workflow is written to the kept indexes, of which
+// each is there, and to no other.
+func requireIndexes(t *testing.T, dir string) {
+	t.Helper()
+
+	atDatabase(t, dir, func(db *sql.DB) {
+		rows, err := db.QueryContext(t.Context(), `SELECT name FROM pragma_index_list('executions_visibility') WHERE origin = 'c'`)
+		require.NoError(t, err)
+		defer rows.Close()
+		var found []string
+		for rows.Next() {
+			var name string
+			require.NoError(t, rows.Scan(&name))
+			found = append(found, name)
+		}
+		require.NoError(t, rows.Err())
+		require.ElementsMatch(t, engine.KeptIndexes, found)
+	})
 }
 
 func TestStartRefuses(t *testing.T) {

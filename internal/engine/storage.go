@@ -47,7 +47,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (*storage, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := dir.openDatabase(o)
+	db, err := dir.openDatabase(ctx, o)
 	if err != nil {
 		return nil, err
 	}
