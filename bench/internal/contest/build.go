@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/rewardflow/rewardflow/bench/internal/disk"
 )
 
 // module is rewardflow's, which this module replaces by the directory above.
@@ -39,6 +41,7 @@ func Build(ctx context.Context, dir string) (Programs, error) {
 			return p, fmt.Errorf("building %s: %w", program.pkg, err)
 		}
 	}
+	disk.Flush() // What is measured does not wait for what was built.
 	return p, nil
 }
 

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net/http"
+	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -62,7 +66,7 @@ func RunSteady(ctx context.Context, o Options, a Arrivals) (_ Steady, failed err
 		if _, err := w.emptySize(ctx); err != nil { // The process makes the ledger.
 			return s, err
 		}
-		if err := past.Fill(ctx, filepath.Join(w.data(), "ledger.db"), a.Past); err != nil {
+		if err := w.fill(ctx, a.Past); err != nil {
 			return s, fmt.Errorf("filling the past: %w", err)
 		}
 	}
@@ -84,6 +88,38 @@ func RunSteady(ctx context.Context, o Options, a Arrivals) (_ Steady, failed err
 	return s, nil
 }
 
+// fill gives the ledger a past, and keeps a copy for the next run with the same.
+func (w *world) fill(ctx context.Context, n int) error {
+	ledger := filepath.Join(w.data(), "ledger.db")
+	kept := filepath.Join(w.contest.Dir, fmt.Sprintf("past-%d.db", n))
+	if _, err := os.Stat(kept); errors.Is(err, fs.ErrNotExist) {
+		if err := past.Fill(ctx, ledger, n); err != nil {
+			return err
+		}
+		return copyFile(kept, ledger)
+	}
+	return copyFile(ledger, kept)
+}
+
+// copyFile copies a database that no process uses: what it had in its
+// write-ahead log has been moved to the file.
+func copyFile(to, from string) (failed error) {
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	target, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer func() { failed = errors.Join(failed, target.Close()) }()
+	if _, err := io.Copy(target, source); err != nil {
+		return err
+	}
+	return target.Sync()
+}
+
 // arrive sends the events, each when it is due.
 func (w *world) arrive(ctx context.Context, a Arrivals, s *Steady) {
 	total := int(a.For.Seconds() * float64(a.PerSecond))
@@ -95,6 +131,7 @@ func (w *world) arrive(ctx context.Context, a Arrivals, s *Steady) {
 	for i, id := range ids {
 		bodies[i] = doubles.Event(id)
 	}
+	runtime.GC() // Of what the sender has made; collecting it later would delay what is due.
 	var (
 		mu       sync.Mutex
 		sending  sync.WaitGroup

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package disk
+
+// Flush does nothing here.
+func Flush() {}
