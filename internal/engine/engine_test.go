@@ -45,7 +45,7 @@ func TestEngineOutlivesAProcess(t *testing.T) {
 	first.kill(t)
 	// What an earlier release left.
 	atDatabase(t, dir, func(db *sql.DB) {
-		_, err := db.ExecContext(t.Context(), `CREATE INDEX by_task_queue ON executions_visibility (namespace_id, task_queue)`)
+		_, err := db.ExecContext(t.Context(), `CREATE INDEX "by ""task queue""" ON executions_visibility (namespace_id, task_queue)`)
 		require.NoError(t, err)
 	})
 
