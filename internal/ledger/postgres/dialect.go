@@ -25,9 +25,14 @@ type dialect struct {
 // dialectOf is for the ledger in a schema; two of them in one database do not
 // wait for each other.
 func dialectOf(schema string) dialect {
+	return dialect{fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d, %d)`, lockClass, writersKey(schema))}
+}
+
+// writersKey is the writers' lock within lockClass.
+func writersKey(schema string) int32 {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(schema)) // Never fails.
-	return dialect{fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d, %d)`, lockClass, int32(hash.Sum32()))}
+	return int32(hash.Sum32())
 }
 
 var _ relational.Dialect = dialect{}

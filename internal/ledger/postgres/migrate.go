@@ -66,23 +66,38 @@ func (p place) migrate(ctx context.Context, db *sql.DB, migrating func()) (_ Mig
 	if current > known {
 		return Migrated{}, p.tooNew(opMigrate, current, known)
 	}
-	done := Migrated{From: current, To: known}
-	for pending := true; pending; {
-		if pending, err = steps.HasPending(ctx); err != nil || !pending {
-			break
-		}
+	if err := p.stepUp(ctx, turn, steps, migrating); err != nil {
+		return Migrated{}, p.openFault(opMigrate, err)
+	}
+	return Migrated{From: current, To: known}, nil
+}
+
+// stepUp takes the steps that are left. Nobody writes meanwhile: a writer that
+// holds one table and a step that holds another would wait for each other.
+func (p place) stepUp(ctx context.Context, turn *sql.Conn, steps *goose.Provider, migrating func()) error {
+	pending, err := steps.HasPending(ctx)
+	if err != nil || !pending {
+		return err
+	}
+	key := writersKey(p.schema)
+	if _, err := turn.ExecContext(ctx, `SELECT pg_advisory_lock($1, $2)`, lockClass, key); err != nil {
+		return err
+	}
+	defer func() {
+		_, _ = turn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1, $2)`, lockClass, key)
+	}()
+	for pending {
 		if migrating != nil {
 			migrating()
 		}
-		if _, err = steps.UpByOne(ctx); err != nil && !errors.Is(err, goose.ErrNoNextVersion) {
-			break
+		if _, err := steps.UpByOne(ctx); err != nil && !errors.Is(err, goose.ErrNoNextVersion) {
+			return err
 		}
-		err = nil
+		if pending, err = steps.HasPending(ctx); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return Migrated{}, p.openFault(opMigrate, err)
-	}
-	return done, nil
+	return nil
 }
 
 // createSchema looks first: who may not create a schema may use one that an

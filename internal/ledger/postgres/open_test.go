@@ -109,6 +109,32 @@ func TestManyMigrateAndOpenOneDatabase(t *testing.T) {
 	}
 }
 
+// A writer that holds one table and a step that holds another would wait for each
+// other: a step waits for whoever writes, and whoever writes for the step.
+func TestNobodyWritesDuringAStep(t *testing.T) {
+	t.Parallel()
+
+	address := migrated(t, postgrestest.New(t, postgrestest.Options{}))
+	writer, watch := raw(t, address), raw(t, address)
+	mustExec(t, writer, `DELETE FROM goose_db_version WHERE version_id > 1`, // So that there is something to do.
+		`BEGIN`, postgres.WritersLock(postgres.DefaultSchema))
+
+	done := make(chan error, 1)
+	go func() {
+		_, err := postgres.Migrate(t.Context(), address, nil)
+		done <- err
+	}()
+	require.Eventually(t, func() bool {
+		var waits bool
+		require.NoError(t, watch.QueryRow(t.Context(), `SELECT EXISTS (
+			SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`).Scan(&waits))
+		return waits
+	}, 30*time.Second, time.Millisecond)
+	require.Empty(t, done)
+	mustExec(t, writer, `COMMIT`)
+	require.Error(t, <-done, "the second version is there already: the step was taken, and refused")
+}
+
 // A user who may not create schemas uses one that an administrator made.
 func TestMigrateWithoutTheRightToCreateSchemas(t *testing.T) {
 	t.Parallel()
