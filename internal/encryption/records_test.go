@@ -51,7 +51,7 @@ func TestRecords(t *testing.T) {
 	}
 }
 
-// old2 returns records of a ring of two keys, of which active writes.
+// both returns records of a ring of two keys, of which active writes.
 func both(t *testing.T, active string) encryption.Records {
 	t.Helper()
 	return encryption.NewRecords(ring(t, active, key(t, "2026.a", 1), key(t, "b", 2)), true)

@@ -92,7 +92,7 @@ func (in *Intake) toSpool(ctx context.Context, ev ledger.Event, cause error) err
 // events and those of processes that died, until the context ends, and once
 // more then. An Intake with a spool needs it.
 func (in *Intake) FoldSpool(ctx context.Context) {
-	trouble := 0
+	trouble, told := 0, ""
 	for ctx.Err() == nil {
 		err := in.foldOnce(ctx)
 		wake := in.foldNow
@@ -101,11 +101,12 @@ func (in *Intake) FoldSpool(ctx context.Context) {
 			// Its events wake nobody: the inbox is not to be hammered.
 			trouble, wake = trouble+1, nil
 			pause = backoff(trouble)
-			if trouble == 1 && ctx.Err() == nil {
+			if err.Error() != told && ctx.Err() == nil {
+				told = err.Error()
 				in.log.WarnContext(ctx, "spool.not_folded", "error", err, "events", in.spool.State().Records)
 			}
 		} else {
-			trouble = 0
+			trouble, told = 0, ""
 		}
 		rest(ctx, pause, wake)
 	}
@@ -120,18 +121,21 @@ func (in *Intake) FoldSpool(ctx context.Context) {
 }
 
 // foldOnce folds everything that waits, and ends the detour when the inbox
-// commits.
+// commits. What cannot be decrypted says nothing about the inbox.
 func (in *Intake) foldOnce(ctx context.Context) error {
 	folded, err := in.spool.Fold(ctx, in.take)
 	if folded > 0 {
 		in.log.InfoContext(ctx, "spool.folded", "events", folded)
 	}
-	if err == nil && folded == 0 && in.detour.Load() {
-		err = in.inbox.Ping(ctx) // Nothing was folded that would have shown it.
+	if err != nil && !errors.Is(err, spool.ErrNotDecrypted) {
+		return err
 	}
-	if err == nil {
-		in.recovered(ctx)
+	if folded == 0 && in.detour.Load() { // Nothing was folded that would have shown it.
+		if ping := in.inbox.Ping(ctx); ping != nil {
+			return ping
+		}
 	}
+	in.recovered(ctx)
 	return err
 }
 

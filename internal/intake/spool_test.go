@@ -1,8 +1,10 @@
 package intake_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -78,11 +80,16 @@ func newSpooling(t testing.TB) *spooling {
 
 func spoolingIn(t testing.TB, dir string) *spooling {
 	t.Helper()
+	return spoolingWith(t, dir, nil)
+}
+
+func spoolingWith(t testing.TB, dir string, cipher spool.Cipher) *spooling {
+	t.Helper()
 	l, err := sqlite.Open(t.Context(), filepath.Join(dir, "ledger.db"), sqlite.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
 	s := &spooling{dir: dir, ledger: &moody{Ledger: l}}
-	s.spool, err = spool.Open(filepath.Join(dir, "spool"), spool.Options{})
+	s.spool, err = spool.Open(filepath.Join(dir, "spool"), spool.Options{Cipher: cipher})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.spool.Close()) })
 	s.intake, err = intake.New(s.ledger, intake.Config{
@@ -159,6 +166,33 @@ func TestLockedLedgerIsInvisible(t *testing.T) {
 	s.accept(t, event(1000))
 	require.Equal(t, tried+1, s.ledger.accepts.Load(), "the ledger is back")
 	s.requireFolded(t, 201)
+}
+
+// locked is the cipher of a process that has lost its key.
+type locked struct{}
+
+func (locked) Seal(record []byte) []byte { return append([]byte("sealed:"), record...) }
+
+func (locked) Open(kept []byte) ([]byte, error) {
+	if bytes.HasPrefix(kept, []byte("sealed:")) {
+		return nil, errors.New("put the key back")
+	}
+	return kept, nil
+}
+
+// TestALostKeyKeepsNobodyFromTheLedger leaves a file that cannot be decrypted: the
+// ledger is asked again all the same, once it commits.
+func TestALostKeyKeepsNobodyFromTheLedger(t *testing.T) {
+	t.Parallel()
+
+	s := spoolingWith(t, t.TempDir(), locked{})
+	s.ledger.fails.Store(down())
+	s.accept(t, event(1))
+	s.folds(t)
+	s.ledger.fails.Store(nil)
+	require.Eventually(t, func() bool { s.accept(t, event(2)); return s.ledger.accepts.Load() > 0 }, 2*time.Minute, 10*time.Millisecond)
+	depth, _ := s.intake.SpoolDepth()
+	require.Positive(t, depth, "the first event waits for its key")
 }
 
 func TestSpooledEventIsTheEventThatArrived(t *testing.T) {

@@ -3,6 +3,7 @@ package spool_test
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -27,8 +28,8 @@ func (m marked) Open(kept []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// TestRecordsAreOnTheDiskAsTheCipherMadeThem also takes the key away: what waits
-// goes on waiting, and is whole when the key is back.
+// TestRecordsAreOnTheDiskAsTheCipherMadeThem also takes the key away: what was
+// written with it waits for a process that has it, and keeps nothing else back.
 func TestRecordsAreOnTheDiskAsTheCipherMadeThem(t *testing.T) {
 	t.Parallel()
 
@@ -42,16 +43,34 @@ func TestRecordsAreOnTheDiskAsTheCipherMadeThem(t *testing.T) {
 	appendAll(t, s, "b", "c")
 	require.Contains(t, onDisk(t, dir), " sealed:b\n")
 
-	cipher.locked.Store(true)
-	k := &keeper{}
-	_, err := s.Fold(t.Context(), k.take)
-	require.Equal(t, fault.Unavailable, fault.KindOf(err))
-	require.ErrorContains(t, err, "put the key back")
-	require.Equal(t, []string{"a"}, k.taken, "what was written in clear")
-	require.Equal(t, 2, s.State().Records)
+	require.NoError(t, s.Close())
 
+	cipher.locked.Store(true)
+	var log bytes.Buffer
+	s = open(t, dir, spool.Options{Cipher: cipher, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	k := &keeper{}
+	for range 2 {
+		_, err := s.Fold(t.Context(), k.take)
+		require.Equal(t, fault.Unavailable, fault.KindOf(err))
+		require.ErrorIs(t, err, spool.ErrNotDecrypted)
+		require.ErrorContains(t, err, "put the key back")
+		require.Equal(t, []string{"a"}, k.taken, "what was written in clear")
+		require.Equal(t, 2, s.State().Records)
+		require.NotZero(t, s.State().Oldest)
+	}
+	require.Equal(t, 2, strings.Count(log.String(), "spool.adopted"), "each once")
+
+	// What this process can read goes on.
 	cipher.locked.Store(false)
-	require.Equal(t, []string{"b", "c"}, fold(t, s))
+	appendAll(t, s, "d")
+	_, err := s.Fold(t.Context(), k.take)
+	require.ErrorIs(t, err, spool.ErrNotDecrypted)
+	require.Equal(t, []string{"a", "d"}, k.taken)
+
+	// And what it cannot, another takes.
+	require.Equal(t, []string{"b", "c"}, fold(t, open(t, dir, spool.Options{Cipher: cipher})))
+	require.Empty(t, fold(t, s))
+	require.Zero(t, s.State().Records)
 	require.Empty(t, onDisk(t, dir))
 }
 

@@ -37,6 +37,8 @@ type file struct {
 	folded int64
 	// odd says that a record could not be read, or was refused.
 	odd bool
+	// why says why the file was set aside.
+	why error
 }
 
 func (f *file) name() string { return filepath.Base(f.Name()) }

@@ -30,8 +30,9 @@ type Take func(ctx context.Context, records []Record) (refused int, err error)
 
 // Fold hands everything that waits to take, the oldest first: this process's
 // own records, and those of processes that have died. It removes a file when
-// all of its records were taken, and stops at the first error. It returns how
-// many records were taken.
+// all of its records were taken, and stops at the first error. A file that cannot
+// be decrypted stops nothing: it is left, and the error wraps ErrNotDecrypted. Fold
+// returns how many records were taken.
 func (s *Spool) Fold(ctx context.Context, take Take) (int, error) {
 	s.folding.Lock()
 	defer s.folding.Unlock()
@@ -42,10 +43,13 @@ func (s *Spool) Fold(ctx context.Context, take Take) (int, error) {
 	for {
 		f := s.nextSealed()
 		if f == nil {
-			return taken, nil
+			return taken, s.whyAside()
 		}
 		n, err := s.foldFile(ctx, f, take)
 		taken += n
+		if errors.Is(err, ErrNotDecrypted) {
+			err = s.setAside(f, err)
+		}
 		if err != nil {
 			return taken, classify(opFold, err)
 		}
@@ -78,8 +82,9 @@ func (s *Spool) adopt() error {
 	if err != nil {
 		return err
 	}
+	s.forget(entries)
 	for _, e := range entries { // Sorted by name, and so by age.
-		if !strings.HasSuffix(e.Name(), suffix) || s.isMine(e.Name()) {
+		if !strings.HasSuffix(e.Name(), suffix) || s.isKnown(e.Name()) {
 			continue
 		}
 		f, err := adoptFile(filepath.Join(s.dir, e.Name()))
@@ -98,11 +103,11 @@ func (s *Spool) adopt() error {
 	return nil
 }
 
-func (s *Spool) isMine(name string) bool {
+func (s *Spool) isKnown(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.counted != nil && s.counted.name() == name ||
-		slices.ContainsFunc(s.sealed, func(f *file) bool { return f.name() == name })
+	named := func(f *file) bool { return f.name() == name }
+	return s.counted != nil && named(s.counted) || slices.ContainsFunc(s.sealed, named) || slices.ContainsFunc(s.aside, named)
 }
 
 func adoptFile(path string) (*file, error) {
@@ -157,7 +162,7 @@ func (s *Spool) foldFile(ctx context.Context, f *file, take Take) (int, error) {
 		if err != nil {
 			return taken, err
 		}
-		if err := s.decipher(records); err != nil {
+		if err := s.decipher(f, records); err != nil {
 			return taken, err
 		}
 		if len(records) > 0 {
@@ -185,21 +190,6 @@ func (s *Spool) foldFile(ctx context.Context, f *file, take Take) (int, error) {
 	s.opts.Logger.Error("spool.kept", "file", f.name()+kept,
 		"consequence", "it holds records that could not be read, or were refused; everything else in it was taken")
 	return taken, f.keep()
-}
-
-// decipher decrypts records in place.
-func (s *Spool) decipher(records []Record) error {
-	if s.opts.Cipher == nil {
-		return nil
-	}
-	for i := range records {
-		plain, err := s.opts.Cipher.Open(records[i].Data)
-		if err != nil {
-			return fault.Wrap(fault.Unavailable, opFold, "a record cannot be decrypted, and waits: "+err.Error(), err)
-		}
-		records[i].Data = plain
-	}
-	return nil
 }
 
 func (s *Spool) progress(f *file, records int, length int64) {

@@ -21,6 +21,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,7 +65,8 @@ type Options struct {
 type Cipher interface {
 	Seal(record []byte) []byte
 	// Open returns what Seal was given, and what Seal did not make as it is. An
-	// error says that the record must wait.
+	// error says that the record must wait for another process: this one's cipher
+	// never opens it.
 	Open(kept []byte) ([]byte, error)
 }
 
@@ -77,8 +79,8 @@ type Record struct {
 
 // State is how the spool stands.
 type State struct {
-	// Records is how many wait to be folded: this process's own, and those
-	// that it adopted.
+	// Records is how many wait to be folded: this process's own, those that it
+	// adopted, and those that it cannot decrypt.
 	Records int
 	// Oldest is when the oldest of them was appended; zero when none waits.
 	Oldest time.Time
@@ -101,8 +103,9 @@ type Spool struct {
 	writing sync.Mutex // Guards active and the writes to it.
 	active  *file      // Takes what is appended; nil when nothing was.
 
-	mu     sync.Mutex // Guards sealed, and the counts of every file.
+	mu     sync.Mutex // Guards sealed, aside, and the counts of every file.
 	sealed []*file    // Wait to be folded, the oldest first.
+	aside  []*file    // Cannot be decrypted here; they are closed.
 	// counted is active once more, for State, which waits for no disk.
 	counted *file
 }
@@ -187,7 +190,7 @@ func (s *Spool) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var st State
-	for _, f := range append(s.sealed[:len(s.sealed):len(s.sealed)], s.counted) {
+	for _, f := range slices.Concat(s.sealed, s.aside, []*file{s.counted}) {
 		if f == nil {
 			continue
 		}
