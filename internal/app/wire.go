@@ -148,7 +148,7 @@ func (a *App) buildAPI(
 	starter := intake.NewStarter(a.armStarter(), cfg.Temporal.TaskQueue, a.eager(ctx), channels.wanting, followers...)
 	self := owner()
 	a.dispatcher = intake.NewDispatcher(intake.DispatcherConfig{
-		Owner: self, Open: a.temporal, Tracer: a.telemetry.Tracer(intakeScope),
+		Owner: self, GiveWay: a.opts.Worker, Open: a.temporal, Tracer: a.telemetry.Tracer(intakeScope),
 	}, a.ledger, starter, a.log)
 	a.replayer = intake.NewReplayer(self, a.ledger, starter, intake.NewRuns(a.temporal, a.opts.Temporal.DataConverter), a.log)
 	a.unstored = intake.NewUnstored(a.ledger, a.log)

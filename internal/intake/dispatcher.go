@@ -45,6 +45,9 @@ type DispatcherConfig struct {
 	// SweepEvery is how often what the ledger holds as unfinished is started
 	// again; 2 minutes by default.
 	SweepEvery time.Duration
+	// GiveWay has starts give way to answers while far more events arrive than can
+	// be started; it is for a process that also does what it starts.
+	GiveWay bool
 	// Open are the workflows that may rest where the ledger does not; nil is none.
 	Open OpenRuns
 	// Tracer makes the span of each start; nil makes none.
@@ -168,7 +171,7 @@ func (d *Dispatcher) batch(ctx context.Context) (leased int, failed bool) {
 	d.each(ctx, len(rows), func(ctx context.Context, i int) {
 		ended := d.pace.start()
 		sent, err := d.startTraced(ctx, rows[i])
-		ended(err == nil)
+		ended(err == nil && sent.WorkflowID != "")
 		if err != nil {
 			d.postpone(ctx, rows[i], err)
 			return
@@ -189,7 +192,7 @@ func (d *Dispatcher) batch(ctx context.Context) (leased int, failed bool) {
 	return len(rows), len(rows) > 0 && len(started) == 0
 }
 
-// leaseFor covers a batch whose every start takes its whole budget.
+// leaseFor covers a batch whose every start takes its whole budget, or gives way.
 func (d *Dispatcher) leaseFor() time.Duration {
 	rounds := (d.cfg.Batch + d.cfg.Gate - 1) / d.cfg.Gate
 	return time.Duration(rounds+1) * d.cfg.Budget
@@ -206,16 +209,15 @@ func (d *Dispatcher) postpone(ctx context.Context, row ledger.Pending, cause err
 	}
 }
 
-// each calls do for 0..n-1, at most Gate at once, each within the budget, and
-// gives way to answers before each.
+// each calls do for 0..n-1, at most Gate at once, each within the budget.
 func (d *Dispatcher) each(ctx context.Context, n int, do func(ctx context.Context, i int)) {
 	var (
 		calls sync.WaitGroup
 		gate  = make(chan struct{}, d.cfg.Gate)
 	)
 	for i := range n {
-		if pause := d.pace.pause(); pause > 0 {
-			rest(ctx, pause, nil)
+		if d.cfg.GiveWay {
+			rest(ctx, d.pace.pause(), nil)
 		}
 		gate <- struct{}{}
 		calls.Go(func() {

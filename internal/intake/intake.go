@@ -140,7 +140,7 @@ func (in *Intake) stored(ctx context.Context, ev firstpromoter.Event, taken ledg
 		attrs = append(attrs, "reward_id", taken.RewardID, "closed_by_answer", taken.Fulfilled)
 	}
 	in.log.InfoContext(ctx, "event.accepted", attrs...)
-	if ev.Known && !spooled {
+	if ev.Known && !duplicate && !spooled {
 		in.wake()
 	}
 }

@@ -42,6 +42,8 @@ type pace struct {
 	given   time.Duration
 	worn    bool
 	askedAt time.Time
+	// next is when the next start is due that gives way, whoever asks.
+	next time.Time
 }
 
 // arrived counts an event.
@@ -58,19 +60,19 @@ func (p *pace) rate(now time.Time) float64 {
 	return p.arrivals * math.Exp(-float64(now.Sub(p.arrivedAt))/float64(arrivalsOver))
 }
 
-// start counts a start, until the returned function is called with whether it
-// succeeded. How many can be started shows only while the gate is full.
-func (p *pace) start() (ended func(succeeded bool)) {
+// start counts a start, until the returned function is called with whether
+// something was started. How many can be started shows only while the gate is full.
+func (p *pace) start() (ended func(started bool)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.underWay++
 	began, full := p.now(), p.underWay >= p.gate
-	return func(succeeded bool) {
+	return func(started bool) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.underWay--
 		took := p.now().Sub(began).Seconds()
-		if !full || !succeeded || took <= 0 {
+		if !full || !started || took <= 0 {
 			return
 		}
 		found := float64(p.gate) / took
@@ -96,5 +98,9 @@ func (p *pace) pause() time.Duration {
 	}
 	p.given += giveWayFor
 	p.worn = p.given >= longestWay
-	return giveWayFor
+	if p.next.Before(now) {
+		p.next = now
+	}
+	p.next = p.next.Add(giveWayFor)
+	return p.next.Sub(now)
 }

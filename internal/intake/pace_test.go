@@ -62,9 +62,18 @@ func TestStartsGoOnWhenTheBurstIsOver(t *testing.T) {
 
 	p, now := paced()
 	arrive(p, now, 1000, time.Second)
-	require.Equal(t, giveWayFor, p.pause())
+	require.GreaterOrEqual(t, p.pause(), giveWayFor)
 	*now = now.Add(time.Second)
 	require.Zero(t, p.pause())
+}
+
+// Two that start at once, as the dispatcher and its sweep do, take turns.
+func TestStartsThatGiveWayTakeTurns(t *testing.T) {
+	t.Parallel()
+
+	p, _ := paced()
+	require.Equal(t, giveWayFor, arrivedAtOnce(p, 1000))
+	require.Equal(t, 2*giveWayFor, p.pause())
 }
 
 // A rate that lasts leaves starts half of the time.

@@ -42,15 +42,34 @@ func (l *Ledger) Announce(ctx context.Context, ev ledger.Event) (bool, error) {
 	return l.Ledger.Announce(ctx, ev)
 }
 
-// Lease implements ledger.Inbox.
+// Lease implements ledger.Inbox. A row whose body does not open keeps nobody
+// else's back: it is postponed, and says why. The error of a lease in which none
+// opens is the first one's.
 func (l *Ledger) Lease(ctx context.Context, owner string, n int, ttl time.Duration) ([]ledger.Pending, error) {
 	rows, err := l.Ledger.Lease(ctx, owner, n, ttl)
-	for i := range rows {
-		if rows[i].Body, err = l.openBody(ctx, rows[i].Body); err != nil {
+	if err != nil {
+		return nil, err
+	}
+	var first error
+	opened := make([]ledger.Pending, 0, len(rows))
+	for _, row := range rows {
+		body, err := l.openBody(ctx, row.Body)
+		if err == nil {
+			row.Body = body
+			opened = append(opened, row)
+			continue
+		}
+		if err := l.Postpone(ctx, row.Inbox, ledger.LongestPause, "the event cannot be decrypted: "+fault.Message(err)); err != nil {
 			return nil, err // The lease ends by itself.
 		}
+		if first == nil {
+			first = err
+		}
 	}
-	return rows, err
+	if len(opened) == 0 {
+		return nil, first
+	}
+	return opened, nil
 }
 
 // LeaseReplays implements ledger.Replays.

@@ -333,6 +333,46 @@ func TestAMissingKeyIsSaidAndTakesNothing(t *testing.T) {
 	pay(t, l, 1)
 }
 
+// TestABodyThatDoesNotOpenKeepsNobodyElseBack: it is tried again after a pause.
+func TestABodyThatDoesNotOpenKeepsNobodyElseBack(t *testing.T) {
+	t.Parallel()
+
+	d := newDatabase(t, "a")
+	l, plain := d.sealing(t, "a"), d.plain(t)
+	first, err := l.Accept(t.Context(), pending(1), time.Minute)
+	require.NoError(t, err)
+	kept, err := plain.Event(t.Context(), first.Inbox)
+	require.NoError(t, err)
+	cut := pending(2)
+	cut.Body = kept.Body[:len(kept.Body)-4]
+	_, err = plain.Accept(t.Context(), cut, time.Minute)
+	require.NoError(t, err)
+	third, err := l.Accept(t.Context(), pending(3), time.Minute)
+	require.NoError(t, err)
+
+	rows, err := l.Lease(t.Context(), "one", 10, time.Minute)
+	require.NoError(t, err)
+	require.Len(t, rows, 2)
+	require.Equal(t, []int64{first.Inbox, third.Inbox}, []int64{rows[0].Inbox, rows[1].Inbox})
+	require.Contains(t, string(rows[1].Body), email)
+	for _, row := range rows {
+		require.NoError(t, l.MarkDispatched(t.Context(), []ledger.Dispatched{{Inbox: row.Inbox, WorkflowID: "w"}}))
+	}
+	rows, err = l.Lease(t.Context(), "one", 10, time.Minute)
+	require.NoError(t, err)
+	require.Empty(t, rows, "its pause is not over")
+	depth, _, err := l.InboxDepth(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, depth)
+
+	other := pending(4)
+	other.Body = cut.Body
+	_, err = plain.Accept(t.Context(), other, time.Minute)
+	require.NoError(t, err)
+	_, err = l.Lease(t.Context(), "one", 10, time.Minute)
+	require.Error(t, err, "nothing that opens")
+}
+
 // TestAFieldIsNotMovedToAnotherReward: whoever writes into the database cannot
 // have one promoter's reward sent where another one's goes.
 func TestAFieldIsNotMovedToAnotherReward(t *testing.T) {
