@@ -223,10 +223,10 @@ func TestLedgerIsLockedForAWhile(t *testing.T) {
 	for _, d := range w.fp.Books().Deliveries {
 		require.Equal(t, http.StatusAccepted, d.Answer)
 	}
-	var r readiness
-	w.must(http.StatusOK, http.MethodGet, "/readyz", "", nil).into(w, &r)
-	require.True(t, r.Ready)
-	require.Equal(t, 3, r.Spool.Depth)
+	eventually(t, soon, func() (string, bool) {
+		r, said := w.readyz()
+		return said, r.Ready && r.Spool.Depth == 3
+	})
 	release()
 	w.awaitAll(soon, ids, reward.Fulfilled)
 	w.requireOnce(ids...)
@@ -299,7 +299,7 @@ func TestFullDisk(t *testing.T) {
 		ids = append(ids, w.send(months()))
 		if spooled == 0 && strings.Contains(w.process.log.String(), "spooled=true") {
 			spooled = len(ids)
-			w.must(http.StatusOK, http.MethodGet, "/readyz", "", nil)
+			eventually(t, soon, func() (string, bool) { r, said := w.readyz(); return said, r.Ready })
 		}
 	}
 	require.True(t, refused(), "the disk never became full")

@@ -91,7 +91,7 @@ func TestReplayOfADayTellsTheChannelThatWasNotTold(t *testing.T) {
 
 	eventually(t, soon, func() (string, bool) {
 		first, second := r.counts()
-		ready := string(w.must(http.StatusOK, http.MethodGet, "/readyz", "", nil).body)
+		_, ready := w.readyz()
 		return ready, first == 1 && second == 0 && strings.Contains(ready, `"part":"notifications webhook-2"`)
 	})
 	replay := func() {
@@ -119,7 +119,7 @@ func TestReplayOfADayTellsTheChannelThatWasNotTold(t *testing.T) {
 	first, second := r.counts()
 	require.Equal(t, []int{1, 1}, []int{first, second}, "each channel was told once")
 	eventually(t, soon, func() (string, bool) {
-		ready := string(w.must(http.StatusOK, http.MethodGet, "/readyz", "", nil).body)
+		_, ready := w.readyz()
 		return ready, strings.Contains(ready, `"degraded":[]`)
 	})
 	eventually(t, soon, func() (string, bool) {

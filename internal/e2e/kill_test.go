@@ -31,7 +31,7 @@ func TestKillAnywhere(t *testing.T) {
 	wire := &tripwire{}
 	w := newWorld(t, settings{
 		Policy:             "  - {when: 'unit == \"credits\"', then: ask}\n  - {then: pay}",
-		CloseByAnswerAfter: 3 * time.Second, CheckEvery: 2 * time.Second, RetryEvery: 5 * time.Second,
+		CloseByAnswerAfter: 3 * time.Second, CheckEvery: 2 * time.Second, RetryEvery: 15 * time.Second,
 		Around: wire.around,
 	})
 	w.provider.Script(sandbox.CustID("lost"), sandbox.LoseAnswer())

@@ -29,7 +29,7 @@ func TestAnInstallationMovesToPostgreSQL(t *testing.T) {
 	w := newWorld(t, settings{Policy: `  - {when: 'unit == "credits"', then: ask, approvals: 2}
   - {then: pay}`, More: operators(map[string]string{"alice": "approver, operator", "bob": "approver"})})
 	alice, bob := token("alice"), token("bob")
-	w.provider.Script(sandbox.CustID("slow"), sandbox.SettleLater(5*time.Second))
+	w.provider.Script(sandbox.CustID("slow"), sandbox.SettleLater(12*time.Second))
 	w.provider.Script(sandbox.CustID("refused"), sandbox.Refuse("no such customer"))
 	w.start(spec{})
 	done, slow, refused := w.send(months()), w.send(to("slow")), w.send(to("refused"))

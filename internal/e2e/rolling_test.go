@@ -38,7 +38,7 @@ func rollAPIs(t *testing.T, set settings) {
 	engine := w.launch(spec{NoAPI: true})
 	engine.awaitReady(t)
 	p := newProxy(t, false)
-	api := spec{Temporal: engine.Temporal, NoWorker: true, DrainFor: 500 * time.Millisecond}
+	api := spec{Temporal: engine.Temporal, NoWorker: true, DrainFor: 3 * time.Second}
 	serving := map[string]*process{}
 	for _, place := range []string{"one", "two"} {
 		serving[place] = w.start(api)
@@ -81,7 +81,7 @@ func TestDraining(t *testing.T) {
 
 	w := running(t, settings{})
 	w.process.kill()
-	w.start(spec{DrainFor: 3 * time.Second})
+	w.start(spec{DrainFor: 15 * time.Second})
 	leaving := w.process
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); leaving.stop(t) }()
@@ -110,10 +110,9 @@ func TestStopLetsAnAttemptFinish(t *testing.T) {
 	t.Parallel()
 
 	w := newWorld(t, settings{})
-	w.provider.Script(sandbox.CustID("slow"), sandbox.SlowAnswer(3*time.Second))
+	w.provider.Script(sandbox.CustID("slow"), sandbox.SlowAnswer(8*time.Second))
 	w.start(spec{})
 	id := w.send(to("slow"))
-	w.await(soon, id, reward.Paying, "")
 	eventually(t, soon, func() (string, bool) {
 		return "the provider was not asked", w.provider.Books().ByReward[id] == 1
 	})

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -28,9 +27,9 @@ func TestTopology(t *testing.T) {
 		Database: server.Database(t), TeamKeys: ", payouts_per_minute: 60000",
 		More: "temporal: {deployment: rewards}", CheckEvery: time.Second, RetryEvery: time.Second,
 	})
-	temporal := spec{NoAPI: true, NoWorker: true, Engine: server.URL("temporal"), TemporalPort: aFreePort(t)}
+	temporal := spec{NoAPI: true, NoWorker: true, Engine: server.URL("temporal"), TemporalPort: closedPort(t)}
 	engine := w.start(temporal)
-	api := spec{Temporal: engine.Temporal, NoWorker: true, DrainFor: 500 * time.Millisecond}
+	api := spec{Temporal: engine.Temporal, NoWorker: true, DrainFor: 3 * time.Second}
 	work := spec{Temporal: engine.Temporal, NoAPI: true, Build: "one"}
 
 	p := newProxy(t, true)
@@ -101,12 +100,4 @@ func (w *world) requireMadeCurrent(deployment, build string) {
 		}
 		return result.Detail, true
 	})
-}
-
-func aFreePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }

@@ -30,10 +30,10 @@ func TestMemoryWhileManyWait(t *testing.T) {
 	if os.Getenv("REWARDFLOW_E2E_FULL_LOAD") != "" {
 		n = 10_000
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", aFreePort(t))
+	program := build(t, nil) // The lean one: the test's own holds a server.
+	address := fmt.Sprintf("127.0.0.1:%d", closedPort(t))
 	w := newWorld(t, settings{Policy: "  - {when: 'true', then: ask, approvals: 1}\n", Listen: address})
 	w.start(spec{NoAPI: true, NoWorker: true})
-	program := build(t, nil) // The lean one: the test's own holds a server.
 	work := startLean(t, w, program, "worker", "worker.started")
 	api := startLean(t, w, program, "api", "api.listening")
 	w.fp.SetWebhookURLs(hook("http://"+address), hook("http://"+address))

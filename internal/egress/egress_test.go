@@ -177,7 +177,7 @@ func TestWhatMayHaveReachedTheOtherSideIsAmbiguous(t *testing.T) {
 func TestWaitingInVainIsAmbiguous(t *testing.T) {
 	t.Parallel()
 
-	hasty := egress.NewClient(egress.Options{Timeout: 200 * time.Millisecond})
+	hasty := egress.NewClient(egress.Options{Timeout: 2 * time.Second})
 	silent := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.ReadAll(r.Body)
 		<-r.Context().Done()

@@ -233,7 +233,7 @@ func TestMessagesAboutOneSubjectKeepTheirOrder(t *testing.T) {
 	require.Eventually(t, func() bool {
 		depth, _, err := b.ledger.InboxDepth(t.Context())
 		return err == nil && depth == 0
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	var before []int64
 	for inbox := int64(1); inbox <= 7; inbox++ {
 		n, err := b.ledger.Notification(t.Context(), ledger.NotificationQuery{Inbox: inbox, Channel: "log-1"})
@@ -256,7 +256,7 @@ func TestSweepStartsNotificationsThatNobodyCarries(t *testing.T) {
 	require.Eventually(t, func() bool {
 		open, err := b.ledger.OpenNotifications(t.Context(), time.Time{}, time.Now().Add(time.Hour), 0, 10)
 		return err == nil && len(open) == 3
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	stop()
 	require.NoError(t, b.ledger.EndNotification(t.Context(), ledger.NotificationEnd{Inbox: 2, Channel: "log-1", State: ledger.NotificationTold}))
 
@@ -312,7 +312,7 @@ func TestSweepStartsWhatNobodyCarries(t *testing.T) {
 	require.Eventually(t, func() bool {
 		depth, _, err := b.ledger.InboxDepth(t.Context())
 		return err == nil && depth == 0
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	stop()
 
 	b.temporal.mu.Lock()

@@ -130,6 +130,8 @@ func TestSweepWakesRunsThatRestElsewhere(t *testing.T) {
 	want := map[string]int{"fulfilment-2000002": 1, "fulfilment-2000003": 1, "fulfilment-2000005": 1}
 	require.Eventually(t, func() bool { return len(runs.woken()) == len(want) }, 20*time.Second, 10*time.Millisecond)
 	require.Equal(t, want, runs.woken())
+	runs.mu.Lock()
+	defer runs.mu.Unlock()
 	require.Equal(t, "WorkflowType = 'Fulfilment' AND ExecutionStatus = 'Running' AND RewardStatus != 'received'", runs.query)
 }
 

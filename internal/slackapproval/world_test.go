@@ -185,6 +185,7 @@ func newWorld(t *testing.T, edits ...func(*slackapproval.Config)) *world {
 	w.board = slackapproval.NewBoard(slack, w.ledger, logger)
 	w.follower = slackapproval.NewFollower(w.ledger, w.engine, workflows.TaskQueue)
 	w.interactions = slackapproval.NewInteractions(slack, w.ledger, d, w.follower, logger)
+	w.interactions.SetWithin(time.Minute) // A slow disk decides nothing.
 	t.Cleanup(w.interactions.Wait)
 	registry := prometheus.NewRegistry()
 	w.handler, err = api.New(api.Config{

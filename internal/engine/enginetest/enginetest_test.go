@@ -49,5 +49,5 @@ func TestServerRunsWorkflowsAndCountsTheirActions(t *testing.T) {
 	require.Equal(t, "hello world", text)
 
 	// One for the start and one for the activity.
-	require.Eventually(t, func() bool { return server.Actions(t) == 2 }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return server.Actions(t) == 2 }, time.Minute, 10*time.Millisecond)
 }

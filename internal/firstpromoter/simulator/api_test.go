@@ -151,8 +151,8 @@ func TestBadDays(t *testing.T) {
 		"ResetBefore":  {simulator.Fault{Reset: true}, fault.Ambiguous, false},
 		"ResetAfter":   {simulator.Fault{Reset: true, AfterEffect: true}, fault.Ambiguous, true},
 		"Cut":          {simulator.Fault{Cut: true}, fault.Ambiguous, true},
-		"LateEffect":   {simulator.Fault{Delay: 400 * time.Millisecond}, fault.Ambiguous, true},
-		"LateAnswer":   {simulator.Fault{Delay: 400 * time.Millisecond, AfterEffect: true}, fault.Ambiguous, true},
+		"LateEffect":   {simulator.Fault{Delay: 3 * time.Second}, fault.Ambiguous, true},
+		"LateAnswer":   {simulator.Fault{Delay: 3 * time.Second, AfterEffect: true}, fault.Ambiguous, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -161,7 +161,11 @@ func TestBadDays(t *testing.T) {
 			id := create(t, b.Simulator, simulator.Spec{Amount: 3})
 			tc.fault.On = simulator.Update
 			b.Fail(tc.fault)
-			client := b.client(t, testKey, 200*time.Millisecond)
+			patience := 20 * time.Second
+			if tc.fault.Delay > 0 {
+				patience = tc.fault.Delay / 3
+			}
+			client := b.client(t, testKey, patience)
 			require.NoError(t, client.Check(t.Context()), "the fault is not for this call")
 
 			_, err := client.Complete(t.Context(), id)
@@ -174,7 +178,7 @@ func TestBadDays(t *testing.T) {
 				_, err := client.Complete(t.Context(), id)
 				require.NoError(t, err, "one fault is one call")
 			}
-			require.Eventually(t, func() bool { return b.Books().Rewards[id].Status == "completed" }, 5*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return b.Books().Rewards[id].Status == "completed" }, time.Minute, time.Millisecond)
 			require.Zero(t, b.Books().DoubleCompletions)
 		})
 	}

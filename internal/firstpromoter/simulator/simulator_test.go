@@ -292,7 +292,7 @@ func TestAnAnswerAfterTheAPIIsADoubleCompletion(t *testing.T) {
 		id, _ := b.CreateReward(context.WithoutCancel(t.Context()), simulator.Spec{Amount: 3})
 		done <- id
 	}()
-	require.Eventually(t, func() bool { return len(b.hooks.arrivals()) == 1 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(b.hooks.arrivals()) == 1 }, time.Minute, time.Millisecond)
 	require.Zero(t, b.Step(t.Context()), "what is on the wire is not sent again")
 	id := reward.ID(b.hooks.arrivals()[0].RewardID)
 	_, err := b.Refire(t.Context(), id)
@@ -432,15 +432,15 @@ func TestRunFiresWhatIsDue(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t, http.StatusServiceUnavailable, func(cfg *simulator.Config) {
-		cfg.Now, cfg.RetryEvery = time.Now, 5*time.Millisecond
+		cfg.Now, cfg.RetryEvery = time.Now, 300*time.Millisecond
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); b.Run(ctx) }()
 	id := create(t, b.Simulator, simulator.Spec{Amount: 3})
-	require.Eventually(t, func() bool { return b.Books().Rewards[id].Sent > 1 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return b.Books().Rewards[id].Sent > 1 }, time.Minute, time.Millisecond)
 	b.hooks.answers(http.StatusOK)
-	require.Eventually(t, func() bool { return b.Books().Rewards[id].Status == "completed" }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return b.Books().Rewards[id].Status == "completed" }, time.Minute, time.Millisecond)
 	cancel()
 	<-stopped
 }

@@ -86,7 +86,7 @@ func TestACommitWithoutAnAnswerIsAmbiguous(t *testing.T) {
 	}})
 	address := migrated(t, server)
 	admin := raw(t, address)
-	l := open(t, address+"&synchronous_commit=on", postgres.Options{AnswerTime: 3 * time.Second}) // All but the commit takes less.
+	l := open(t, address+"&synchronous_commit=on", postgres.Options{AnswerTime: 10 * time.Second}) // All but the commit takes less.
 
 	_, err := l.Accept(t.Context(), ledgertest.Event(7), time.Minute)
 	require.Equal(t, fault.Ambiguous, fault.KindOf(err), "%v", err)

@@ -58,7 +58,7 @@ func Run(t *testing.T, s Subject) {
 // up; impatience in one that does.
 const (
 	patience   = 20 * time.Second
-	impatience = 200 * time.Millisecond
+	impatience = 2 * time.Second
 )
 
 // Email is personal data that Message holds.

@@ -81,7 +81,7 @@ func Run(t *testing.T, newSubject func(t *testing.T) Subject) {
 // give up; impatience in one that does.
 const (
 	patience   = 20 * time.Second
-	impatience = 300 * time.Millisecond
+	impatience = 2 * time.Second
 )
 
 // bench is one subject behind a proxy that breaks things.

@@ -298,7 +298,7 @@ func TestASlowDayEndsWithTheSandbox(t *testing.T) {
 		req := b.request(t, reward.ID(i+1), 1, "")
 		sends.Go(func() { outcomes[i] = b.provider.Send(t.Context(), req) })
 	}
-	require.Eventually(t, func() bool { return b.Effects("rf_1_1") == 1 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return b.Effects("rf_1_1") == 1 }, time.Minute, time.Millisecond)
 	require.Zero(t, b.Effects("rf_2_1"))
 	require.NoError(t, b.Close())
 	sends.Wait()
