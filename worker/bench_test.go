@@ -48,6 +48,9 @@ func BenchmarkFulfilmentAgainstPlainWorkflow(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
+// callers start workflows, and send events, at once.
+const callers = 16
+
 // plainWorkflows runs n workflows of two activities and returns how long that took.
 func plainWorkflows(b *testing.B, c client.Client, n int) time.Duration {
 	w := sdkworker.New(c, "plain", sdkworker.Options{})
@@ -66,7 +69,7 @@ func plainWorkflows(b *testing.B, c client.Client, n int) time.Duration {
 
 	began := time.Now()
 	var group sync.WaitGroup
-	gate := make(chan struct{}, 16)
+	gate := make(chan struct{}, callers)
 	for i := range n {
 		group.Go(func() {
 			gate <- struct{}{}
@@ -103,7 +106,7 @@ func fulfilments(b *testing.B, c client.Client, n int) time.Duration {
 	defer w.Stop()
 
 	starter := intake.NewStarter(c, workflows.TaskQueue, true, func(string) []string { return nil })
-	dispatcher := intake.NewDispatcher(intake.DispatcherConfig{Owner: "bench", Gate: 16}, l, starter, quiet)
+	dispatcher := intake.NewDispatcher(intake.DispatcherConfig{Owner: "bench", Gate: callers}, l, starter, quiet)
 	ctx, cancel := context.WithCancel(b.Context())
 	var dispatching sync.WaitGroup
 	dispatching.Go(func() { dispatcher.Run(ctx) })
@@ -115,12 +118,21 @@ func fulfilments(b *testing.B, c client.Client, n int) time.Duration {
 	require.NoError(b, err)
 
 	began := time.Now()
+	var group sync.WaitGroup
+	gate := make(chan struct{}, callers)
 	for range n {
-		id := next.Add(1)
-		_, err := in.Accept(b.Context(), fmt.Appendf(nil, `{"event":{"id":%d,"type":"fulfilment_pending"},"data":{"id":%d,
-			"status":"pending","amount":3,"unit":"free_months","promoter":{"id":7,"email":"a@example.com"},"campaign":{"id":9,"name":"Spring"}}}`, id, id))
-		require.NoError(b, err)
+		group.Go(func() {
+			gate <- struct{}{}
+			defer func() { <-gate }()
+			id := next.Add(1)
+			_, err := in.Accept(b.Context(), fmt.Appendf(nil, `{"event":{"id":%d,"type":"fulfilment_pending"},"data":{"id":%d,
+				"status":"pending","amount":3,"unit":"free_months","promoter":{"id":7,"email":"a@example.com"},"campaign":{"id":9,"name":"Spring"}}}`, id, id))
+			if err != nil {
+				b.Error(err)
+			}
+		})
 	}
+	group.Wait()
 	for done := 0; done < n; {
 		pause(5 * time.Millisecond)
 		if time.Since(began) < 2*time.Minute && int(books.completions.Load()) < n {
