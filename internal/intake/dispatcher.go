@@ -93,9 +93,11 @@ type Dispatcher struct {
 // NewDispatcher returns a Dispatcher, which does nothing before Run.
 func NewDispatcher(cfg DispatcherConfig, q queue, starter *Starter, logger *slog.Logger) *Dispatcher {
 	cfg = cfg.withDefaults()
-	return &Dispatcher{
-		cfg: cfg, queue: q, starter: starter, woken: make(chan struct{}, 1), pace: &pace{gate: cfg.Gate, now: time.Now}, log: logger,
+	d := &Dispatcher{cfg: cfg, queue: q, starter: starter, woken: make(chan struct{}, 1), log: logger}
+	if cfg.GiveWay {
+		d.pace = &pace{gate: cfg.Gate, now: time.Now}
 	}
+	return d
 }
 
 // Wake makes the dispatcher look at the inbox now, for an event that has arrived.
@@ -216,8 +218,8 @@ func (d *Dispatcher) each(ctx context.Context, n int, do func(ctx context.Contex
 		gate  = make(chan struct{}, d.cfg.Gate)
 	)
 	for i := range n {
-		if d.cfg.GiveWay {
-			rest(ctx, d.pace.pause(), nil)
+		if pause := d.pace.pause(); pause > 0 {
+			rest(ctx, pause, nil)
 		}
 		gate <- struct{}{}
 		calls.Go(func() {

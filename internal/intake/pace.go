@@ -25,7 +25,7 @@ const (
 // pace makes starts give way to answers. While several times as many events
 // arrive as can be started, a backlog grows whatever is done, and what starts
 // take from the processors is what answers wait for: decision 0025. A rate that
-// lasts leaves rewards every other turn.
+// lasts leaves rewards every other turn. A nil pace never gives way.
 type pace struct {
 	gate int
 	now  func() time.Time
@@ -48,6 +48,9 @@ type pace struct {
 
 // arrived counts an event.
 func (p *pace) arrived() {
+	if p == nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
@@ -63,6 +66,9 @@ func (p *pace) rate(now time.Time) float64 {
 // start counts a start, until the returned function is called with whether
 // something was started. How many can be started shows only while the gate is full.
 func (p *pace) start() (ended func(started bool)) {
+	if p == nil {
+		return func(bool) {}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.underWay++
@@ -85,6 +91,9 @@ func (p *pace) start() (ended func(started bool)) {
 
 // pause is how long the next start is to wait.
 func (p *pace) pause() time.Duration {
+	if p == nil {
+		return 0
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()

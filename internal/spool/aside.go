@@ -31,7 +31,7 @@ func (s *Spool) decipher(f *file, records []Record) error {
 // folded, and that a process which can decrypt it finds it unlocked.
 func (s *Spool) setAside(f *file, why error) error {
 	s.mu.Lock()
-	s.sealed = slices.DeleteFunc(s.sealed, func(other *file) bool { return other == f })
+	s.dropSealed(f)
 	f.why = why
 	s.aside = append(s.aside, f)
 	s.mu.Unlock()

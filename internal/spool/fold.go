@@ -76,6 +76,11 @@ func (s *Spool) firstSealed() *file {
 	return s.sealed[0]
 }
 
+// dropSealed takes a file from those that wait. The caller holds mu.
+func (s *Spool) dropSealed(f *file) {
+	s.sealed = slices.DeleteFunc(s.sealed, func(other *file) bool { return other == f })
+}
+
 // adopt takes over the files of processes that have died.
 func (s *Spool) adopt() error {
 	entries, err := os.ReadDir(s.dir)
@@ -182,7 +187,7 @@ func (s *Spool) foldFile(ctx context.Context, f *file, take Take) (int, error) {
 		}
 	}
 	s.mu.Lock()
-	s.sealed = slices.DeleteFunc(s.sealed, func(other *file) bool { return other == f })
+	s.dropSealed(f)
 	s.mu.Unlock()
 	if !f.odd {
 		return taken, f.remove()

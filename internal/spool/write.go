@@ -2,7 +2,6 @@ package spool
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/rewardflow/rewardflow/internal/fault"
@@ -147,7 +146,7 @@ func (s *Spool) abandon(f *file) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sealed = slices.DeleteFunc(s.sealed, func(other *file) bool { return other == f })
+	s.dropSealed(f)
 	if err := f.remove(); err != nil {
 		s.opts.Logger.Error("spool.not_removed", "file", f.name(), "error", describe(err))
 	}

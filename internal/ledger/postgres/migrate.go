@@ -46,12 +46,11 @@ func (p place) migrate(ctx context.Context, db *sql.DB, migrating func()) (_ Mig
 		return Migrated{}, p.openFault(opMigrate, err)
 	}
 	defer func() { failed = errors.Join(failed, turn.Close()) }()
-	if _, err := turn.ExecContext(ctx, `SELECT pg_advisory_lock($1, 0)`, lockClass); err != nil {
+	release, err := hold(ctx, turn, 0)
+	if err != nil {
 		return Migrated{}, p.openFault(opMigrate, err)
 	}
-	defer func() {
-		_, _ = turn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1, 0)`, lockClass)
-	}()
+	defer release()
 	if err := p.createSchema(ctx, db); err != nil {
 		return Migrated{}, p.openFault(opMigrate, err)
 	}
@@ -79,13 +78,11 @@ func (p place) stepUp(ctx context.Context, turn *sql.Conn, steps *goose.Provider
 	if err != nil || !pending {
 		return err
 	}
-	key := writersKey(p.schema)
-	if _, err := turn.ExecContext(ctx, `SELECT pg_advisory_lock($1, $2)`, lockClass, key); err != nil {
+	release, err := hold(ctx, turn, writersKey(p.schema))
+	if err != nil {
 		return err
 	}
-	defer func() {
-		_, _ = turn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1, $2)`, lockClass, key)
-	}()
+	defer release()
 	for pending {
 		if migrating != nil {
 			migrating()
@@ -98,6 +95,16 @@ func (p place) stepUp(ctx context.Context, turn *sql.Conn, steps *goose.Provider
 		}
 	}
 	return nil
+}
+
+// hold takes an advisory lock for the session, until it is released.
+func hold(ctx context.Context, session *sql.Conn, key int32) (release func(), err error) {
+	if _, err := session.ExecContext(ctx, `SELECT pg_advisory_lock($1, $2)`, lockClass, key); err != nil {
+		return nil, err
+	}
+	return func() {
+		_, _ = session.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1, $2)`, lockClass, key)
+	}, nil
 }
 
 // createSchema looks first: who may not create a schema may use one that an
