@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rewardflow/rewardflow/internal/firstpromoter/firstpromotertest"
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
 )
@@ -60,14 +59,7 @@ func plantSecrets(body []byte) []byte {
 // ledger. Nothing is paid here, so the answer is never 200. It is 202 for what is
 // stored, and then the event is shown; else 400. No secret is kept or answered.
 func FuzzWebhookAnswer(f *testing.F) {
-	paths, err := filepath.Glob("../internal/firstpromoter/testdata/*.json")
-	require.NoError(f, err)
-	require.NotEmpty(f, paths)
-	for _, path := range paths {
-		body, err := os.ReadFile(path)
-		require.NoError(f, err)
-		f.Add(body)
-	}
+	firstpromotertest.AddBodies(f, "../internal/firstpromoter/testdata")
 	for _, seed := range []string{
 		``, `[]`, `null`, `{"event":{}}`, `{"event":{"type":"fulfilment_pending"},"data":{"id":0}}`,
 		`{"event":{"id":1,"type":"fulfilment_pending"},"data":{"id":9223372036854775807,"amount":1e400,"unit":"cash"}}`,

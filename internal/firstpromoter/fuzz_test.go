@@ -9,12 +9,13 @@ import (
 
 	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/firstpromoter"
+	"github.com/rewardflow/rewardflow/internal/firstpromoter/firstpromotertest"
 )
 
 // FuzzDecode plants a secret under every secret field's name, wherever the
 // input has an object, and looks for it in what is kept.
 func FuzzDecode(f *testing.F) {
-	firstpromoter.AddFixtures(f)
+	firstpromotertest.AddBodies(f, "testdata")
 	f.Add([]byte(`{"event":{"id":"1e3","type":"fulfilment_pending"},"data":{"id":"9223372036854775807","amount":"-0.0","promoter":[],"campaign":{"id":null}}}`))
 	f.Add([]byte(`{"event":{"id":1,"type":"new_customer","created_at":"9999-12-31T23:59:59-23:59"},"data":{"promotion":{"campaign_id":"6"}}}`))
 

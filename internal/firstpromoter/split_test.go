@@ -6,12 +6,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rewardflow/rewardflow/internal/firstpromoter/firstpromotertest"
 )
 
 // FuzzSplit holds objects, and the objects in them, against what encoding/json
 // reads of them.
 func FuzzSplit(f *testing.F) {
-	AddFixtures(f)
+	firstpromotertest.AddBodies(f, "testdata")
 	for _, body := range []string{
 		`{}`, ` { } `, "\t{\r\n\"a\" :\t1 ,\n\"b\": -0.5e+3 }\n", `null`, `[{"a":1}]`, `"{"`, `7`, ``, `{`, `{"a":1}}`, `{"a":1,}`,
 		`{"a":"}","b":"\"","c":"\\","d":"\\\"}{","e":{"}":"]"},"f":["{",[],{"x":[{}]}],"g":true,"h":null,"i":false}`,
