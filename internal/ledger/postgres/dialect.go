@@ -98,6 +98,10 @@ func (dialect) Prepare(ctx context.Context, conn *sql.Conn) error {
 // when the transaction ends, or the connection.
 func (d dialect) Begin() []string { return []string{"BEGIN", d.writersLock} }
 
+// CachesReads implements relational.Dialect. pgx also forgets a statement whose
+// plan a migration has made invalid.
+func (dialect) CachesReads() bool { return true }
+
 // Snapshot implements relational.Dialect.
 func (dialect) Snapshot() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}

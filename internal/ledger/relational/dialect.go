@@ -25,6 +25,9 @@ type Dialect interface {
 	Begin() []string
 	// Snapshot returns how a transaction begins whose every query sees one state.
 	Snapshot() *sql.TxOptions
+	// CachesReads reports whether the driver prepares by itself what it reads
+	// again and again.
+	CachesReads() bool
 	// Renumber returns the statement after which a table's own numbers go on
 	// behind its highest; empty where the database sees to that.
 	Renumber(table, column string) string

@@ -27,7 +27,17 @@ func (l *Ledger) Write(ctx context.Context, do func(Exec) error) error {
 func (l *Ledger) Queued() int { return len(l.writer.queue) }
 
 // Readers returns the connections that cannot write.
-func (l *Ledger) Readers() *sql.DB { return l.readers }
+func (l *Ledger) Readers() *sql.DB { return l.readers.db }
+
+// Kept returns how many statements are kept prepared for reading, of at most MaxKept.
+func (l *Ledger) Kept() int {
+	l.readers.mu.RLock()
+	defer l.readers.mu.RUnlock()
+	return len(l.readers.statements)
+}
+
+// MaxKept is how many statements are kept for reading.
+const MaxKept = maxStatements
 
 // Depth counts what waits, and no further than most.
 func (l *Ledger) Depth(ctx context.Context, most int) (int, time.Time, error) {
@@ -57,7 +67,7 @@ func (l *Ledger) StatementPlan(
 	ctx context.Context, f ledger.PayoutFilter, after ledger.PayoutCursor,
 ) (query string, args []any, plan []string, err error) {
 	query, args = statementPage(f, after, maxLimit)
-	rows, err := l.readers.QueryContext(ctx, `EXPLAIN QUERY PLAN `+query, args...)
+	rows, err := l.readers.db.QueryContext(ctx, `EXPLAIN QUERY PLAN `+query, args...)
 	plan, err = collect(rows, err, func(row scanner) (string, error) {
 		var id, parent, unused int
 		var detail string

@@ -24,7 +24,7 @@ type Ledger struct {
 	dialect    Dialect
 	writer     *writer
 	writers    *sql.DB
-	readers    *sql.DB
+	readers    *pool
 	answerTime time.Duration
 
 	closeOnce sync.Once
@@ -75,7 +75,7 @@ func New(dialect Dialect, writers, readers *sql.DB, opts Options) *Ledger {
 		dialect:    dialect,
 		writer:     startWriter(dialect, writers, opts.WithDefaults()),
 		writers:    writers,
-		readers:    readers,
+		readers:    newPool(readers, dialect),
 		answerTime: opts.AnswerTime,
 	}
 }
@@ -98,7 +98,7 @@ func (l *Ledger) Close() error {
 	l.closeOnce.Do(func() {
 		l.writer.close()
 		// The writer's connection goes last: SQLite's empties the write-ahead log.
-		readErr := l.readers.Close()
+		readErr := l.readers.close()
 		l.closeErr = l.writers.Close()
 		if l.closeErr == nil {
 			l.closeErr = readErr
@@ -128,7 +128,7 @@ func write[T any](ctx context.Context, l *Ledger, op string, do func(context.Con
 func read[T any](ctx context.Context, l *Ledger, op string, do func(context.Context, querier) (T, error)) (T, error) {
 	within, cancel := l.within(ctx)
 	defer cancel()
-	out, err := do(within, pool{l.readers, l.dialect})
+	out, err := do(within, l.readers)
 	if err != nil {
 		var none T
 		return none, l.classifyRead(ctx, op, err)
@@ -142,7 +142,7 @@ func snapshot[T any](ctx context.Context, l *Ledger, op string, do func(context.
 	var none T
 	within, cancel := l.within(ctx)
 	defer cancel()
-	transaction, err := l.readers.BeginTx(within, l.dialect.Snapshot())
+	transaction, err := l.readers.db.BeginTx(within, l.dialect.Snapshot())
 	if err != nil {
 		return none, l.classifyRead(ctx, op, err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
+	"sync"
 	"time"
 )
 
@@ -18,18 +20,77 @@ type scanner interface {
 	Scan(dest ...any) error
 }
 
-// pool reads outside any transaction.
+// pool reads outside any transaction, with the statements that it has met.
 type pool struct {
 	db      *sql.DB
 	dialect Dialect
+
+	mu         sync.RWMutex
+	statements map[string]*sql.Stmt
 }
 
-func (p pool) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return p.db.QueryContext(ctx, p.dialect.Rewrite(query), p.dialect.Values(args)...)
+// maxStatements bounds what a pool keeps prepared: the words of a list's query
+// depend on what is asked for.
+const maxStatements = 128
+
+func newPool(db *sql.DB, dialect Dialect) *pool {
+	return &pool{db: db, dialect: dialect, statements: make(map[string]*sql.Stmt)}
 }
 
-func (p pool) queryRow(ctx context.Context, query string, args ...any) scanner {
-	return p.db.QueryRowContext(ctx, p.dialect.Rewrite(query), p.dialect.Values(args)...)
+func (p *pool) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, err := p.prepare(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if stmt == nil {
+		return p.db.QueryContext(ctx, p.dialect.Rewrite(query), p.dialect.Values(args)...)
+	}
+	return stmt.QueryContext(ctx, p.dialect.Values(args)...)
+}
+
+func (p *pool) queryRow(ctx context.Context, query string, args ...any) scanner {
+	stmt, err := p.prepare(ctx, query)
+	if err != nil {
+		return failedRow{err}
+	}
+	if stmt == nil {
+		return p.db.QueryRowContext(ctx, p.dialect.Rewrite(query), p.dialect.Values(args)...)
+	}
+	return stmt.QueryRowContext(ctx, p.dialect.Values(args)...)
+}
+
+// prepare returns the query's statement, which every connection prepares once;
+// nil when the pool keeps enough of them, or the database's driver does so itself.
+func (p *pool) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	p.mu.RLock()
+	stmt, met := p.statements[query]
+	full := len(p.statements) >= maxStatements || p.dialect.CachesReads()
+	p.mu.RUnlock()
+	if met || full {
+		return stmt, nil
+	}
+	made, err := p.db.PrepareContext(ctx, p.dialect.Rewrite(query))
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if stmt, met := p.statements[query]; met || len(p.statements) >= maxStatements {
+		return stmt, made.Close() // Somebody else was quicker.
+	}
+	p.statements[query] = made
+	return made, nil
+}
+
+func (p *pool) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	for _, stmt := range p.statements {
+		errs = append(errs, stmt.Close())
+	}
+	clear(p.statements)
+	return errors.Join(append(errs, p.db.Close())...)
 }
 
 // readOnly reads one state of the database.

@@ -39,6 +39,9 @@ func (dialect) Begin() []string { return []string{"BEGIN IMMEDIATE"} }
 // Snapshot implements relational.Dialect.
 func (dialect) Snapshot() *sql.TxOptions { return &sql.TxOptions{ReadOnly: true} }
 
+// CachesReads implements relational.Dialect.
+func (dialect) CachesReads() bool { return false }
+
 // Renumber implements relational.Dialect: a new row is numbered behind the
 // highest that there is.
 func (dialect) Renumber(string, string) string { return "" }
