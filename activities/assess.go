@@ -82,10 +82,7 @@ func (a *Activities) Assess(ctx context.Context, in AssessInput) (Standing, erro
 	if err := a.ledger.Assess(ctx, finding.Assessment, "policy"); err != nil {
 		return Standing{}, asTemporal(err)
 	}
-	if rec, err = a.ledger.Reward(ctx, in.RewardID); err != nil {
-		return Standing{}, asTemporal(err)
-	}
-	standing, err = a.standing(ctx, rec)
+	standing, err = a.standing(ctx, rec.With(finding.Assessment))
 	return standing, asTemporal(err)
 }
 
@@ -113,13 +110,9 @@ func (a *Activities) standing(ctx context.Context, rec ledger.Record) (Standing,
 		HoldUntil: rec.HoldUntil,
 		Ladder:    a.cfg.Ladder.with(rec.Waits),
 	}
-	p, err := a.ledger.Payout(ctx, rec.Reward.ID)
-	switch {
-	case err == nil:
-		s.Payout, s.Queue = p.State, a.cfg.Queues[p.Provider]
-		return a.unstranded(ctx, s, p)
-	case !fault.Is(err, fault.NotFound):
-		return Standing{}, err
+	if rec.Payout != "" {
+		s.Payout, s.Queue = rec.Payout, a.cfg.Queues[rec.PaidBy]
+		return a.unstranded(ctx, rec.Reward.ID, s)
 	}
 	if s.Needed > 0 {
 		tally, err := a.ledger.TallyOf(ctx, rec.Reward.ID)
@@ -133,10 +126,19 @@ func (a *Activities) standing(ctx context.Context, rec ledger.Record) (Standing,
 
 // unstranded asks for a person where only one leads on from the payout and nobody
 // was asked: the process that learned it ended before it had written so.
-func (a *Activities) unstranded(ctx context.Context, s Standing, p ledger.Payout) (Standing, error) {
-	reason := deadEnd(p)
-	if reason == "" || s.Status == reward.Attention || s.Status.Final() {
+func (a *Activities) unstranded(ctx context.Context, id reward.ID, s Standing) (Standing, error) {
+	leadsOn := deadEnd(ledger.Payout{State: s.Payout}) == "" // Most do, and need no look at the row.
+	if leadsOn || s.Status == reward.Attention || s.Status.Final() {
 		return s, nil
+	}
+	p, err := a.ledger.Payout(ctx, id)
+	if err != nil {
+		return s, err
+	}
+	s.Payout, s.Queue = p.State, a.cfg.Queues[p.Provider]
+	reason := deadEnd(p)
+	if reason == "" {
+		return s, nil // It has moved on meanwhile.
 	}
 	res, err := a.needsPerson(ctx, p.RewardID, p.State, reason)
 	s.Status, s.Reason = res.Status, res.Reason

@@ -185,26 +185,26 @@ func (a *Activities) send(ctx context.Context, provider payout.Provider, req pay
 // of a row it may return a result: the provider cannot be asked yet, or it
 // refuses the order before anything was sent.
 func (a *Activities) reserve(ctx context.Context, id reward.ID) (ledger.Payout, *PayResult, error) {
-	p, err := a.ledger.Payout(ctx, id)
-	if err == nil || !fault.Is(err, fault.NotFound) {
-		return p, nil, err
-	}
 	rec, err := a.ledger.Reward(ctx, id)
 	if err != nil {
+		return ledger.Payout{}, nil, err
+	}
+	if rec.Payout != "" {
+		p, err := a.ledger.Payout(ctx, id)
 		return p, nil, err
 	}
 	if !rec.Verified || rec.Status != reward.Approved {
 		// Whatever a workflow believes: nothing is frozen, and so nothing is
 		// sent, that the policy or people have not approved.
-		return p, nil, fault.New(fault.Conflict, "activities.reserve",
+		return ledger.Payout{}, nil, fault.New(fault.Conflict, "activities.reserve",
 			fmt.Sprintf("reward %s is %s and not approved", id, rec.Status))
 	}
 	r, err := a.reservation(ctx, rec, rec.Provider, 1)
 	if err != nil {
 		res, err := a.unprepared(ctx, rec, err)
-		return p, &res, err
+		return ledger.Payout{}, &res, err
 	}
-	p, err = a.ledger.Reserve(ctx, r)
+	p, err := a.ledger.Reserve(ctx, r)
 	return p, nil, err
 }
 

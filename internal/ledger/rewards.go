@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rewardflow/rewardflow/internal/payout"
 	"github.com/rewardflow/rewardflow/internal/reward"
 )
 
@@ -41,6 +42,19 @@ type Record struct {
 	ReceivedAt time.Time
 	UpdatedAt  time.Time
 	Closing    CloseState
+	// Payout is the state of the payout's row, and PaidBy its provider; empty
+	// when there is none.
+	Payout payout.State
+	PaidBy string
+}
+
+// With returns the record as the assessment leaves it.
+func (r Record) With(a Assessment) Record {
+	r.Reward, r.Verified, r.Status, r.Reason = a.Reward, a.Verified, a.Status, a.Reason
+	r.Provider, r.Digest, r.PolicyVersion, r.Rule, r.Facts = a.Provider, a.Digest, a.PolicyVersion, a.Rule, a.Facts
+	r.Approvals, r.Role, r.Excluded, r.Waits = a.Approvals, a.Role, a.Excluded, a.Waits
+	r.HoldUntil, r.NextTimer = a.HoldUntil.Truncate(time.Millisecond), a.NextTimer.Truncate(time.Millisecond)
+	return r
 }
 
 // Excludes reports whether the policy keeps somebody from deciding.

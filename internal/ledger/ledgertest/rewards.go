@@ -17,6 +17,7 @@ func rewardChecks() []check {
 	return []check{
 		{"UnknownRewardIsNotFound", unknownRewardIsNotFound},
 		{"AssessWritesEverything", assessWritesEverything},
+		{"RecordTellsOfThePayout", recordTellsOfThePayout},
 		{"UnverifiedAssessmentKeepsTheClaim", unverifiedAssessmentKeepsTheClaim},
 		{"AssessIsRefusedOnceThereIsAPayout", assessIsRefusedOnceThereIsAPayout},
 		{"FinalIsNeverLeft", finalIsNeverLeft},
@@ -111,8 +112,12 @@ func assessWritesEverything(t *testing.T, b *bundle) {
 	}
 	a.Reward.Quantity = reward.Quantity{Amount: 1250, Unit: reward.Cash, Currency: "USD"}
 	a.Reward.Promoter.Email = "verified@example.com"
+	before := b.record(t, 7)
 	require.NoError(t, b.Assess(b.ctx, a, "policy"))
 	r := b.record(t, 7)
+	foretold := before.With(a)
+	foretold.UpdatedAt = r.UpdatedAt
+	require.Equal(t, foretold, r)
 	want := ledger.Record{
 		Reward: a.Reward, Verified: true, Status: reward.Held, Reason: a.Reason, Provider: "payouts", Digest: "d1",
 		PolicyVersion: "v1", Rule: "rule 2", Approvals: 2, Role: "finance", HoldUntil: a.HoldUntil,
@@ -128,6 +133,26 @@ func assessWritesEverything(t *testing.T, b *bundle) {
 	changes, err := b.Changes(b.ctx, 7)
 	require.NoError(t, err)
 	require.Len(t, changes, 2, "the same assessment again is no change")
+
+	a.Excluded, a.Facts, a.Waits = []string{"bob"}, `{"n":1}`, ledger.Waits{HoldAfter: time.Hour}
+	a.HoldUntil, a.NextTimer = time.Time{}, start().Add(time.Hour+time.Microsecond)
+	require.NoError(t, b.Assess(b.ctx, a, "policy"))
+	require.Equal(t, r.With(a), b.record(t, 7))
+}
+
+func recordTellsOfThePayout(t *testing.T, b *bundle) {
+	b.accept(t, pending(7, 1))
+	none := b.record(t, 7)
+	require.Empty(t, none.Payout)
+	require.Empty(t, none.PaidBy)
+	b.reserved(t, 8)
+	listed, err := b.ListRewards(b.ctx, ledger.Filter{Limit: 1, Statuses: []reward.Status{reward.Approved}})
+	require.NoError(t, err)
+	require.Equal(t, []ledger.Record{b.record(t, 8)}, listed)
+	require.Equal(t, payout.Reserved, listed[0].Payout)
+	require.Equal(t, reservation(8, 1).Provider, listed[0].PaidBy)
+	require.True(t, b.claim(t, 8).Taken)
+	require.Equal(t, payout.Submitting, b.record(t, 8).Payout)
 }
 
 func unverifiedAssessmentKeepsTheClaim(t *testing.T, b *bundle) {

@@ -22,7 +22,8 @@ const (
 const selectRecord = `SELECT r.id, r.amount, r.unit, r.currency, r.promoter_id, r.promoter_cust_id, r.promoter_email,
 	r.campaign_id, r.campaign_name, r.defect, r.verified, r.status, r.reason, r.provider, r.digest, r.policy_version,
 	r.rule, r.facts, r.approvals, r.role, r.excluded, r.waits, r.hold_until, r.next_timer, r.received_at, r.updated_at,
-	r.closing_by, r.close_call, r.close_fence, r.close_deadline, r.closed_at, coalesce(p.paid_at, 0)
+	r.closing_by, r.close_call, r.close_fence, r.close_deadline, r.closed_at, coalesce(p.paid_at, 0),
+	coalesce(p.state, ''), coalesce(p.provider, '')
 	FROM rewards r LEFT JOIN payouts p ON p.reward_id = r.id`
 
 func scanRecord(row scanner) (ledger.Record, error) {
@@ -34,7 +35,8 @@ func scanRecord(row scanner) (ledger.Record, error) {
 		&r.Reward.Campaign.ID, &r.Reward.Campaign.Name, &r.Defect, &r.Verified, &r.Status, &r.Reason,
 		&r.Provider, &r.Digest, &r.PolicyVersion, &r.Rule, &r.Facts, &r.Approvals, &r.Role, &excluded, &waits,
 		&holdUntil, &nextTimer, &receivedAt, &updatedAt,
-		&r.Closing.By, &r.Closing.Call, &r.Closing.Fence, &deadline, &closedAt, &paidAt)
+		&r.Closing.By, &r.Closing.Call, &r.Closing.Fence, &deadline, &closedAt, &paidAt,
+		&r.Payout, &r.PaidBy)
 	if err != nil {
 		return ledger.Record{}, err
 	}
