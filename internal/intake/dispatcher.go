@@ -218,9 +218,7 @@ func (d *Dispatcher) each(ctx context.Context, n int, do func(ctx context.Contex
 		gate  = make(chan struct{}, d.cfg.Gate)
 	)
 	for i := range n {
-		if pause := d.pace.pause(); pause > 0 {
-			rest(ctx, pause, nil)
-		}
+		d.pace.wait(ctx)
 		gate <- struct{}{}
 		calls.Go(func() {
 			defer func() { <-gate }()

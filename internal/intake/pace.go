@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"context"
 	"math"
 	"sync"
 	"time"
@@ -11,8 +12,12 @@ const (
 	// dispatcher give way. Fewer are answered in time beside it.
 	manyArrivals = 200
 	outpaced     = 2
-	// giveWayFor is how long a start waits then.
+	// giveWayFor is how long a start waits then, at most: a burst whose newest
+	// event is older than overAfter is over. A slow disk commits events in clumps.
 	giveWayFor = 250 * time.Millisecond
+	overAfter  = 100 * time.Millisecond
+	// lookAgain is how often a start that waits looks for that.
+	lookAgain = 25 * time.Millisecond
 	// longestWay is how long the dispatcher gives way at a stretch, before it
 	// works for as long.
 	longestWay = 2 * time.Minute
@@ -89,18 +94,51 @@ func (p *pace) start() (ended func(started bool)) {
 	}
 }
 
+// wait waits until the next start is due, or the burst is over.
+func (p *pace) wait(ctx context.Context) {
+	if p == nil {
+		return
+	}
+	for left := p.pause(); left > 0 && ctx.Err() == nil; {
+		step := min(left, lookAgain)
+		rest(ctx, step, nil)
+		left -= step
+		if p.over() {
+			p.takeBack(left)
+			return
+		}
+	}
+}
+
+// over reports whether events do not outpace starts any more.
+func (p *pace) over() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.outpaced(p.now())
+}
+
+// takeBack returns what was not waited for.
+func (p *pace) takeBack(left time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.given = max(0, p.given-min(left, giveWayFor))
+	p.next = p.next.Add(-left)
+}
+
+// outpaced reports whether far more events arrive than can be started.
+func (p *pace) outpaced(now time.Time) bool {
+	rate := p.rate(now)
+	return p.starts > 0 && rate >= manyArrivals && rate >= outpaced*p.starts && now.Sub(p.arrivedAt) <= overAfter
+}
+
 // pause is how long the next start is to wait.
 func (p *pace) pause() time.Duration {
-	if p == nil {
-		return 0
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
 	since := now.Sub(p.askedAt)
 	p.askedAt = now
-	rate := p.rate(now)
-	if p.worn || p.starts == 0 || rate < manyArrivals || rate < outpaced*p.starts {
+	if p.worn || !p.outpaced(now) {
 		p.given = max(0, p.given-since)
 		p.worn = p.worn && p.given > 0
 		return 0

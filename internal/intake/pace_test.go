@@ -2,6 +2,7 @@ package intake
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -63,8 +64,54 @@ func TestStartsGoOnWhenTheBurstIsOver(t *testing.T) {
 	p, now := paced()
 	arrive(p, now, 1000, time.Second)
 	require.GreaterOrEqual(t, p.pause(), giveWayFor)
-	*now = now.Add(time.Second)
+	*now = now.Add(overAfter + time.Millisecond)
 	require.Zero(t, p.pause())
+}
+
+// A start that gives way waits no longer than the burst lasts.
+func TestAWaitEndsWithItsBurst(t *testing.T) {
+	t.Parallel()
+
+	for name, tc := range map[string]struct {
+		lasts, low, high time.Duration
+	}{
+		"ItWasTheLastEvent": {0, overAfter, overAfter + 2*lookAgain},
+		"ItLastsAWhile":     {50 * time.Millisecond, 50*time.Millisecond + overAfter, 50*time.Millisecond + overAfter + 2*lookAgain},
+		"ItLastsForLong":    {time.Second, giveWayFor, giveWayFor},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			synctest.Test(t, func(t *testing.T) {
+				p := &pace{gate: 2, now: time.Now}
+				one, two := p.start(), p.start()
+				time.Sleep(time.Second / 32)
+				one(true)
+				two(true)
+				began := time.Now()
+				p.arrived()
+				go func() {
+					for time.Since(began) < tc.lasts {
+						time.Sleep(time.Millisecond)
+						p.arrived()
+					}
+				}()
+				for range 1000 {
+					p.arrived()
+				}
+				p.wait(t.Context())
+				took := time.Since(began)
+				require.GreaterOrEqual(t, took, tc.low)
+				require.LessOrEqual(t, took, tc.high)
+				require.Equal(t, took, p.given, "what was not waited for is not held against it")
+				synctest.Wait()
+				time.Sleep(2 * time.Second)
+			})
+		})
+	}
+
+	var none *pace
+	none.wait(t.Context())
 }
 
 // Two that start at once, as the dispatcher and its sweep do, take turns.
