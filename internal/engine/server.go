@@ -26,6 +26,11 @@ const (
 	mainStore      = "main"
 	visibilityName = "visibility"
 	disabled       = "disabled"
+
+	// listsPerSecond is how often the lists of workflows follow what happens, and
+	// listBatch how much they take in at once.
+	listsPerSecond = 2
+	listBatch      = 500
 )
 
 // server is one Temporal server. It cannot be started again.
@@ -135,6 +140,10 @@ func dynamicConfig(st *storage, scavengers bool) dynamicconfig.StaticClient {
 		// All writes share one connection. A burst queues there, and a timeout
 		// would make the server load its shard again, which makes it worse.
 		values[dynamicconfig.ShardIOTimeout.Key()] = 20 * time.Second
+		// Lists of workflows follow in batches, twice a second: a workflow that has
+		// ended by then is written to them once and not twice (decision 0028).
+		values[dynamicconfig.VisibilityProcessorMaxPollRPS.Key()] = listsPerSecond
+		values[dynamicconfig.VisibilityTaskBatchSize.Key()] = listBatch
 	}
 	return values
 }
