@@ -134,7 +134,7 @@ notifications:
 
 	places := map[string][]byte{}
 	w.searchTheSurface(places, ids)
-	w.searchHistories(places)
+	w.searchHistories(places, ids)
 	w.process.stop(t)
 	places["log"] = []byte(w.process.log.String())
 	places["spans"] = []byte(spans.String())
@@ -230,12 +230,19 @@ func (w *world) searchTheSurface(places map[string][]byte, ids []reward.ID) {
 }
 
 // searchHistories adds the history of every workflow, in the form of the wire,
-// where no payload is encoded once more.
-func (w *world) searchHistories(places map[string][]byte) {
+// where no payload is encoded once more. Each reward has one that is listed.
+func (w *world) searchHistories(places map[string][]byte, rewards []reward.ID) {
 	w.t.Helper()
 	c := w.client()
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
+	eventually(w.t, soon, func() (string, bool) {
+		listed, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
+			Namespace: engine.DefaultNamespace, Query: "WorkflowType = '" + workflows.FulfilmentType + "'",
+		})
+		require.NoError(w.t, err)
+		return fmt.Sprintf("%d fulfilments are listed, of %d rewards", listed.GetCount(), len(rewards)), int(listed.GetCount()) >= len(rewards)
+	})
 	var next []byte
 	for {
 		page, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: engine.DefaultNamespace, NextPageToken: next})

@@ -162,8 +162,12 @@ func (w *world) collect(ctx context.Context, e *evidence) error {
 	return w.countFulfilments(ctx, e)
 }
 
+// listsFollow is longer than the lists of the embedded engine may be late.
+const listsFollow = 2 * time.Second
+
 func (w *world) countFulfilments(ctx context.Context, e *evidence) error {
 	e.completed = map[reward.ID]int{}
+	rest(ctx, listsFollow)
 	done, err := w.executions(ctx, "WorkflowType = '"+workflows.FulfilmentType+"' AND ExecutionStatus = 'Completed'")
 	if err != nil {
 		return fmt.Errorf("counting fulfilments in Temporal: %w", err)
