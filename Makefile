@@ -21,7 +21,7 @@ dependencies: ## Write docs/dependencies.md: what the programs hold, with licenc
 check: ## Do what CI does.
 	.ci/run
 
-bench: ## Compare with DBOS, River and others, and write docs/benchmarks.md (10 minutes, on a quiet machine).
+bench: ## Compare with DBOS, River and others, and write docs/benchmarks.md (15 minutes, on a quiet machine).
 	cd bench && go run . -out ../docs/benchmarks.md
 
 bench-engine: ## Compare with the plain engine, without processes and doubles.

@@ -46,7 +46,7 @@ func parse(args []string) (arguments, error) {
 	var a arguments
 	o := &a.options
 	set := flag.NewFlagSet("bench", flag.ContinueOnError)
-	set.IntVar(&o.Rewards, "rewards", 300, "how many rewards each contender gets in each round")
+	set.IntVar(&o.Rewards, "rewards", 1500, "how many rewards each contender gets in each round")
 	set.IntVar(&o.Concurrency, "concurrency", 32, "how many events are sent at once")
 	set.IntVar(&o.Rounds, "rounds", 3, "how many rounds there are; each goes the other way around")
 	set.IntVar(&o.Warmup, "warmup", 20, "how many rewards go before those that are measured")
