@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -57,6 +58,8 @@ type Options struct {
 	// PerMinute is how many activities of the task queue may start in a minute,
 	// on all workers together; zero does not limit them.
 	PerMinute int
+	// Load is told of what the worker runs inside workflow tasks; nil is not.
+	Load *Load
 }
 
 // Deployment names a version of the workers, for Temporal's worker versioning.
@@ -126,6 +129,10 @@ func (o Options) sdk() worker.Options {
 			InitialNumberOfPollers: 2, MinimumNumberOfPollers: 1, MaximumNumberOfPollers: maxPollers,
 		})
 		sdk.WorkflowTaskPollerBehavior, sdk.ActivityTaskPollerBehavior = scaled, scaled
+	}
+	if o.Load != nil {
+		o.Load.most.Store(int64(o.Activities))
+		sdk.Interceptors = []interceptor.WorkerInterceptor{o.Load}
 	}
 	return sdk
 }

@@ -94,6 +94,8 @@ type App struct {
 	policy  *policy.Policy
 	handler http.Handler
 	worker  *worker.Group
+	// load is the worker's, whose process the dispatcher fills.
+	load worker.Load
 	// crash ends the process where a fault test wants it; nil in every other.
 	crash *crashpoint.Armed
 	// firstPromoter is the worker's client; nil in a process without one.

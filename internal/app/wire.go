@@ -148,7 +148,7 @@ func (a *App) buildAPI(
 	starter := intake.NewStarter(a.armStarter(), cfg.Temporal.TaskQueue, a.eager(ctx), channels.wanting, followers...)
 	self := owner()
 	a.dispatcher = intake.NewDispatcher(intake.DispatcherConfig{
-		Owner: self, GiveWay: a.opts.Worker, Open: a.temporal, Tracer: a.telemetry.Tracer(intakeScope),
+		Owner: self, GiveWay: a.opts.Worker, Full: a.load.Full, Open: a.temporal, Tracer: a.telemetry.Tracer(intakeScope),
 	}, a.ledger, starter, a.log)
 	a.replayer = intake.NewReplayer(self, a.ledger, starter, intake.NewRuns(a.temporal, a.opts.Temporal.DataConverter), a.log)
 	a.unstored = intake.NewUnstored(a.ledger, a.log)
@@ -264,7 +264,7 @@ func (a *App) buildWorker(
 	if slack != nil {
 		board = slackapproval.NewBoard(slack, a.ledger, a.log)
 	}
-	options := worker.Options{TaskQueue: cfg.Temporal.TaskQueue, Deployment: a.opts.Deployment, Autoscale: a.opts.Cluster}
+	options := worker.Options{TaskQueue: cfg.Temporal.TaskQueue, Deployment: a.opts.Deployment, Autoscale: a.opts.Cluster, Load: &a.load}
 	workers := []sdkworker.Worker{worker.New(a.temporal, options, rewards, notifications, activities.NewApprovalMessages(board))}
 	for _, name := range slices.Sorted(maps.Keys(payoutQueues(cfg))) {
 		limited := options

@@ -48,6 +48,9 @@ type DispatcherConfig struct {
 	// GiveWay has starts give way to answers while far more events arrive than can
 	// be started; it is for a process that also does what it starts.
 	GiveWay bool
+	// Full says that what is started now cannot run yet, so that it rather waits in
+	// the inbox; nil never says so. It is for a process that also does what it starts.
+	Full func() bool
 	// Open are the workflows that may rest where the ledger does not; nil is none.
 	Open OpenRuns
 	// Tracer makes the span of each start; nil makes none.
@@ -219,6 +222,7 @@ func (d *Dispatcher) each(ctx context.Context, n int, do func(ctx context.Contex
 	)
 	for i := range n {
 		d.pace.wait(ctx)
+		d.waitForRoom(ctx)
 		gate <- struct{}{}
 		calls.Go(func() {
 			defer func() { <-gate }()
@@ -228,6 +232,14 @@ func (d *Dispatcher) each(ctx context.Context, n int, do func(ctx context.Contex
 		})
 	}
 	calls.Wait()
+}
+
+// waitForRoom waits while the process has its hands full. It waits no longer
+// than a start gives way: what runs may hang, and the inbox goes on.
+func (d *Dispatcher) waitForRoom(ctx context.Context) {
+	for waited := time.Duration(0); waited < giveWayFor && d.cfg.Full != nil && d.cfg.Full() && ctx.Err() == nil; waited += lookAgain {
+		rest(ctx, lookAgain, nil)
+	}
 }
 
 // all is each for calls that may fail; it returns one of the errors.
