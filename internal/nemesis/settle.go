@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -35,23 +36,18 @@ func (w *world) settle(ctx context.Context, e *evidence) error {
 	open := slices.DeleteFunc(e.rewards(), e.neverOurs)
 	var judged bool
 	for ctx.Err() == nil {
-		var moving []reward.ID
 		why := map[reward.ID]string{}
 		for _, id := range open {
 			if words := w.follow(ctx, e, id); words != "" {
-				moving, why[id] = append(moving, id), words
+				why[id] = words
 			}
 		}
 		since := time.Since(began)
 		if !judged && since >= nameWithin {
 			judged = true
-			for id, words := range why {
-				if show, known := e.shows[id]; !known || len(show.WaitingFor) == 0 || show.Status == reward.Received {
-					e.late[id] = words
-				}
-			}
+			w.judge(ctx, e, why)
 		}
-		if open = moving; len(open) == 0 {
+		if open = slices.Collect(maps.Keys(why)); len(open) == 0 {
 			break
 		}
 		if since >= moveWithin || (judged && len(e.late) > 0) {
@@ -66,6 +62,22 @@ func (w *world) settle(ctx context.Context, e *evidence) error {
 	}
 	w.note("settled", map[string]any{"seconds": time.Since(began).Seconds()})
 	return ctx.Err()
+}
+
+// judge asks once more about what did not rest in the last round, which may have
+// begun long ago, and keeps as late what names nothing that it waits for.
+func (w *world) judge(ctx context.Context, e *evidence, why map[reward.ID]string) {
+	for id := range why {
+		words := w.follow(ctx, e, id)
+		if words == "" {
+			delete(why, id)
+			continue
+		}
+		why[id] = words
+		if show, known := e.shows[id]; !known || len(show.WaitingFor) == 0 || show.Status == reward.Received {
+			e.late[id] = words
+		}
+	}
 }
 
 // neverOurs reports whether a reward was completed by hand before one of its

@@ -1,0 +1,50 @@
+package nemesis
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rewardflow/rewardflow/internal/reward"
+)
+
+// A round of looks may take as long as rewards have to come to rest: what was
+// seen in it may be old when it is judged.
+func TestRestIsJudgedByAFreshLook(t *testing.T) {
+	t.Parallel()
+
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		shown, known := map[string]string{
+			"/api/v1/rewards/1": `{"status": "fulfilled"}`,
+			"/api/v1/rewards/2": `{"status": "received", "waiting_for": ["its workflow to start"]}`,
+			"/api/v1/rewards/3": `{"status": "resolving", "waiting_for": ["a look-up"]}`,
+			"/api/v1/rewards/4": `{"status": "resolving"}`,
+		}[r.URL.Path]
+		if !known {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		fmt.Fprint(w, shown)
+	}))
+	defer api.Close()
+
+	w := &world{http: api.Client(), direct: []string{api.URL}}
+	e := &evidence{shows: map[reward.ID]detail{}, late: map[reward.ID]string{}}
+	why := map[reward.ID]string{}
+	for id := range reward.ID(5) {
+		why[id+1] = "it is received"
+		e.shows[id+1] = detail{Status: reward.Received}
+	}
+	delete(e.shows, 5)
+
+	w.judge(t.Context(), e, why)
+
+	late := func(id reward.ID) bool { _, ok := e.late[id]; return ok }
+	require.NotContains(t, why, reward.ID(1), "it has ended meanwhile")
+	require.Equal(t, []bool{false, true, false, true, true}, []bool{late(1), late(2), late(3), late(4), late(5)})
+	require.Equal(t, "rewardflow does not know it", e.late[5])
+	require.Len(t, why, 4)
+}
