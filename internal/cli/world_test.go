@@ -78,11 +78,15 @@ func newWorld(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	free, err := freePorts(2)
+	wrong := w.start(http.NotFoundHandler())
+	silent, err := w.silentPort(wrong)
 	if err != nil {
 		return err
 	}
-	wrong := w.start(http.NotFoundHandler())
+	free, err := freePort()
+	if err != nil {
+		return err
+	}
 	providers, err := newProviders()
 	if err != nil {
 		return err
@@ -92,7 +96,7 @@ func newWorld(env *testscript.Env) error {
 	secure.StartTLS()
 	w.closers = append(w.closers, secure.Close)
 	env.Vars = append(env.Vars,
-		"FREE_PORT="+free[0], "OTHER_PORT="+free[1],
+		"SILENT_PORT="+silent, "FREE_PORT="+free,
 		"TEST_NOW="+noon().Format(time.RFC3339),
 		"REWARDFLOW_URL="+guarded,
 		"REWARDFLOW_TOKEN="+aliceToken,
@@ -108,18 +112,27 @@ func newWorld(env *testscript.Env) error {
 	return nil
 }
 
-// freePorts returns ports on which nobody listens.
-func freePorts(n int) ([]string, error) {
-	ports := make([]string, n)
-	for i := range ports {
-		listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = listener.Close() }() // Not before all are found, lest two be the same.
-		_, ports[i], _ = net.SplitHostPort(listener.Addr().String())
+// silentPort returns a port on which nobody listens while the script runs. It is
+// the near end of a connection to an address, so that nobody else is given it.
+func (w *world) silentPort(url string) (string, error) {
+	conn, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		return "", err
 	}
-	return ports, nil
+	w.closers = append(w.closers, func() { _ = conn.Close() })
+	_, port, err := net.SplitHostPort(conn.LocalAddr().String())
+	return port, err
+}
+
+// freePort returns a port for the script to listen on.
+func freePort() (string, error) {
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = listener.Close() }()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	return port, err
 }
 
 func (w *world) now() time.Time {
