@@ -36,18 +36,13 @@ func (w *world) settle(ctx context.Context, e *evidence) error {
 	open := slices.DeleteFunc(e.rewards(), e.neverOurs)
 	var judged bool
 	for ctx.Err() == nil {
-		why := map[reward.ID]string{}
-		for _, id := range open {
-			if words := w.follow(ctx, e, id); words != "" {
-				why[id] = words
-			}
-		}
+		why := w.round(ctx, e, open)
 		since := time.Since(began)
 		if !judged && since >= nameWithin {
 			judged = true
-			w.judge(ctx, e, why)
+			why = w.judge(ctx, e, slices.Sorted(maps.Keys(why)))
 		}
-		if open = slices.Collect(maps.Keys(why)); len(open) == 0 {
+		if open = slices.Sorted(maps.Keys(why)); len(open) == 0 {
 			break
 		}
 		if since >= moveWithin || (judged && len(e.late) > 0) {
@@ -64,20 +59,27 @@ func (w *world) settle(ctx context.Context, e *evidence) error {
 	return ctx.Err()
 }
 
+// round asks about rewards one by one, and returns in words why some do not rest.
+func (w *world) round(ctx context.Context, e *evidence, ids []reward.ID) map[reward.ID]string {
+	why := map[reward.ID]string{}
+	for _, id := range ids {
+		if words := w.follow(ctx, e, id); words != "" {
+			why[id] = words
+		}
+	}
+	return why
+}
+
 // judge asks once more about what did not rest in the last round, which may have
 // begun long ago, and keeps as late what names nothing that it waits for.
-func (w *world) judge(ctx context.Context, e *evidence, why map[reward.ID]string) {
-	for id := range why {
-		words := w.follow(ctx, e, id)
-		if words == "" {
-			delete(why, id)
-			continue
-		}
-		why[id] = words
+func (w *world) judge(ctx context.Context, e *evidence, moving []reward.ID) map[reward.ID]string {
+	why := w.round(ctx, e, moving)
+	for id, words := range why {
 		if show, known := e.shows[id]; !known || len(show.WaitingFor) == 0 || show.Status == reward.Received {
 			e.late[id] = words
 		}
 	}
+	return why
 }
 
 // neverOurs reports whether a reward was completed by hand before one of its

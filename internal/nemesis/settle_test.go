@@ -33,14 +33,11 @@ func TestRestIsJudgedByAFreshLook(t *testing.T) {
 
 	w := &world{http: api.Client(), direct: []string{api.URL}}
 	e := &evidence{shows: map[reward.ID]detail{}, late: map[reward.ID]string{}}
-	why := map[reward.ID]string{}
-	for id := range reward.ID(5) {
-		why[id+1] = "it is received"
+	for id := range reward.ID(4) {
 		e.shows[id+1] = detail{Status: reward.Received}
 	}
-	delete(e.shows, 5)
 
-	w.judge(t.Context(), e, why)
+	why := w.judge(t.Context(), e, []reward.ID{1, 2, 3, 4, 5})
 
 	late := func(id reward.ID) bool { _, ok := e.late[id]; return ok }
 	require.NotContains(t, why, reward.ID(1), "it has ended meanwhile")
