@@ -76,6 +76,9 @@ func (c DispatcherConfig) withDefaults() DispatcherConfig {
 	if c.SweepEvery <= 0 {
 		c.SweepEvery = 2 * time.Minute
 	}
+	if c.Full == nil {
+		c.Full = func() bool { return false }
+	}
 	if c.Tracer == nil {
 		c.Tracer = noop.Tracer{}
 	}
@@ -237,7 +240,7 @@ func (d *Dispatcher) each(ctx context.Context, n int, do func(ctx context.Contex
 // waitForRoom waits while the process has its hands full. It waits no longer
 // than a start gives way: what runs may hang, and the inbox goes on.
 func (d *Dispatcher) waitForRoom(ctx context.Context) {
-	for waited := time.Duration(0); waited < giveWayFor && d.cfg.Full != nil && d.cfg.Full() && ctx.Err() == nil; waited += lookAgain {
+	for waited := time.Duration(0); waited < giveWayFor && d.cfg.Full() && ctx.Err() == nil; waited += lookAgain {
 		rest(ctx, lookAgain, nil)
 	}
 }
