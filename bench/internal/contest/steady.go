@@ -27,7 +27,7 @@ type Arrivals struct {
 	Past int
 }
 
-// Steady is what came of Arrivals, and of a round of rewards after a fresh start.
+// Steady is what came of Arrivals, and of rounds of rewards after a fresh start.
 type Steady struct {
 	Arrivals Arrivals
 	// Answers are counted by status; 0 is no answer.
@@ -35,8 +35,8 @@ type Steady struct {
 	// Took is how long each answer took, in order. It counts from when the event
 	// was due: what waits in the sender waits for the answers before it.
 	Took []time.Duration
-	// Round is of as many rewards as the options say.
-	Round Round
+	// Rounds are as many, and of as many rewards, as the options say.
+	Rounds []Round
 	// Memory is the most resident memory of a process, in bytes.
 	Memory int64
 }
@@ -50,7 +50,7 @@ func (s Steady) Quantile(part float64) time.Duration {
 }
 
 // RunSteady measures rewardflow, everything in one process on SQLite, with the
-// given past: first a round of rewards as Run does, then the arrivals. What has
+// given past: first rounds of rewards as Run does, then the arrivals. What has
 // arrived is not waited for, since a backlog takes its time; that none of it is
 // lost is the business of the tests.
 func RunSteady(ctx context.Context, o Options, a Arrivals) (_ Steady, failed error) {
@@ -80,8 +80,12 @@ func RunSteady(ctx context.Context, o Options, a Arrivals) (_ Steady, failed err
 			return s, fmt.Errorf("warming up: %w", err)
 		}
 	}
-	if s.Round, err = w.race(ctx, w.doubles.Owe(c.Rewards)); err != nil {
-		return s, err
+	for range c.Options.Rounds {
+		round, err := w.race(ctx, w.doubles.Owe(c.Rewards))
+		if err != nil {
+			return s, err
+		}
+		s.Rounds = append(s.Rounds, round)
 	}
 	w.arrive(ctx, a, &s)
 	s.Memory = p.memory()

@@ -18,20 +18,25 @@ import (
 )
 
 const (
-	// firstReward is the ID of the first reward of the past, far from those of
-	// the doubles.
-	firstReward = 9_000_001
+	// firstReward is the ID of the first reward of the past. Those of the doubles
+	// are higher, as newer ones are.
+	firstReward = 1
 	// promoters share the past. They are those of the doubles' first rewards, so
 	// that what is raced goes to people who were paid before.
 	promoters = 400
 	// writers fill at once, so that they share commits.
 	writers = 256
+	// batch is how many announcements are dispatched with one commit.
+	batch = 1000
 )
 
 // Fill brings n rewards through the ledger in a SQLite file, from their event to
 // their close, all of them today: the ledger of a team that has used it for long,
 // on its busiest day. No process may use the file.
 func Fill(ctx context.Context, path string, n int) (failed error) {
+	if most := doubles.FirstReward - firstReward; n > most {
+		return fmt.Errorf("a past of %d rewards reaches into what is measured: at most %d", n, most)
+	}
 	l, err := sqlite.Open(ctx, path, sqlite.Options{})
 	if err != nil {
 		return err
@@ -56,7 +61,28 @@ func Fill(ctx context.Context, path string, n int) (failed error) {
 		})
 	}
 	filling.Wait()
-	return errs
+	if errs != nil {
+		return errs
+	}
+	return tell(ctx, l)
+}
+
+// tell dispatches what the rewards' ends announced, as it was when they ended.
+// Left in the inbox it would be worked off while something else is measured.
+func tell(ctx context.Context, l *sqlite.Ledger) error {
+	for {
+		waiting, err := l.Lease(ctx, "past", batch, time.Minute)
+		if err != nil || len(waiting) == 0 {
+			return err
+		}
+		told := make([]ledger.Dispatched, len(waiting))
+		for i, event := range waiting {
+			told[i] = ledger.Dispatched{Inbox: event.Inbox}
+		}
+		if err := l.MarkDispatched(ctx, told); err != nil {
+			return err
+		}
+	}
 }
 
 // live is the life of one reward of the past.
