@@ -27,7 +27,7 @@ bench: ## Compare with DBOS, River and others, and write docs/benchmarks.md (15 
 bench-engine: ## Compare with the plain engine, without processes and doubles.
 	go test -run '^$$' -bench . -benchtime 3x ./internal/intake ./worker
 
-bench-steady: ## 1,000 events a second for a minute, and the same with 200,000 rewards in the ledger (15 minutes).
+bench-steady: ## 1,000 events a second for a minute, and the same with 200,000 rewards in the ledger (10 minutes).
 	cd bench && go run ./cmd/steady -past 2000,200000 -rounds 2
 
 demo: ## Show rewards on their way.

@@ -22,6 +22,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/ledger"
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
 	"github.com/rewardflow/rewardflow/internal/reward"
+	"github.com/rewardflow/rewardflow/internal/silentport"
 	"github.com/rewardflow/rewardflow/workflows"
 )
 
@@ -79,7 +80,7 @@ func newWorld(env *testscript.Env) error {
 		return err
 	}
 	wrong := w.start(http.NotFoundHandler())
-	silent, err := w.silentPort(wrong)
+	silent, err := w.silentPort()
 	if err != nil {
 		return err
 	}
@@ -112,15 +113,14 @@ func newWorld(env *testscript.Env) error {
 	return nil
 }
 
-// silentPort returns a port on which nobody listens while the script runs. It is
-// the near end of a connection to an address, so that nobody else is given it.
-func (w *world) silentPort(url string) (string, error) {
-	conn, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", strings.TrimPrefix(url, "http://"))
+// silentPort returns a port on which nobody listens while the script runs.
+func (w *world) silentPort() (string, error) {
+	silent, err := silentport.Open()
 	if err != nil {
 		return "", err
 	}
-	w.closers = append(w.closers, func() { _ = conn.Close() })
-	_, port, err := net.SplitHostPort(conn.LocalAddr().String())
+	w.closers = append(w.closers, func() { _ = silent.Close() })
+	_, port, err := net.SplitHostPort(silent.Address)
 	return port, err
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/encryption"
 	"github.com/rewardflow/rewardflow/internal/firstpromoter/simulator"
 	"github.com/rewardflow/rewardflow/internal/reward"
+	"github.com/rewardflow/rewardflow/internal/silentport"
 )
 
 // TestFirstPromoterCannotBeAsked starts with a configuration that does not
@@ -32,7 +33,7 @@ func TestFirstPromoterCannotBeAsked(t *testing.T) {
 			settings{APIKey: "key-of-somebody-else-0123456789"}, reward.Attention, "check firstpromoter.api_key",
 		},
 		"Unreachable": {
-			settings{BaseURL: fmt.Sprintf("http://127.0.0.1:%d", closedPort(t)) + simulator.BasePath},
+			settings{BaseURL: "http://" + silentport.Address(t) + simulator.BasePath},
 			reward.Verifying,
 			"FirstPromoter could not be asked, and will be asked again",
 		},
@@ -284,7 +285,7 @@ func TestFullDisk(t *testing.T) {
 	t.Parallel()
 
 	w := newWorld(t, settings{RetryEvery: 3 * time.Second})
-	away := fmt.Sprintf("127.0.0.1:%d", closedPort(t))
+	away := silentport.Address(t)
 	// The first process makes the ledger's file, for which no room is needed then.
 	w.start(spec{Temporal: away, NoWorker: true})
 	w.process.stop(t)

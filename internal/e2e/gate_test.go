@@ -97,9 +97,9 @@ func (g *gate) pass(from net.Conn, address string) {
 	back.Wait()
 }
 
-// closedPort returns a port on which nobody listens. Whoever asks for a free
+// laterPort returns a port for a process to listen on later. Whoever asks for a free
 // port is unlikely to get it for a minute, because a connection was closed from its side.
-func closedPort(t *testing.T) int {
+func laterPort(t *testing.T) int {
 	t.Helper()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -112,7 +112,7 @@ func newLoaded(t *testing.T) *loaded {
 			RetryEvery: 2 * time.Second,
 			More:       "notifications:\n  - {events: [lead_signup], channel: {type: log}}\n",
 		}),
-		port: closedPort(t), proxy: newProxy(t, true), serving: map[string]*process{},
+		port: laterPort(t), proxy: newProxy(t, true), serving: map[string]*process{},
 	}
 	l.startEngine()
 	l.engine.awaitReady(t)

@@ -15,6 +15,7 @@ import (
 	"github.com/rewardflow/rewardflow/internal/ledger/sqlite"
 	"github.com/rewardflow/rewardflow/internal/payout/sandbox"
 	"github.com/rewardflow/rewardflow/internal/reward"
+	"github.com/rewardflow/rewardflow/internal/silentport"
 	"github.com/rewardflow/rewardflow/workflows"
 )
 
@@ -80,7 +81,7 @@ func TestTemporalIsDown(t *testing.T) {
 	t.Parallel()
 
 	w := newWorld(t, settings{})
-	port := closedPort(t)
+	port := laterPort(t)
 	api := w.start(spec{Temporal: fmt.Sprintf("127.0.0.1:%d", port), NoWorker: true})
 	ids := w.acceptsWithout(10)
 	w.launch(spec{TemporalPort: port, NoAPI: true}).awaitReady(t)
@@ -114,7 +115,7 @@ func TestDecidedWhileTemporalIsDown(t *testing.T) {
 			w.await(soon, id, reward.AwaitingApproval, "")
 			w.process.stop(t)
 
-			w.start(spec{Temporal: fmt.Sprintf("127.0.0.1:%d", closedPort(t)), NoWorker: true})
+			w.start(spec{Temporal: silentport.Address(t), NoWorker: true})
 			require.Equal(t, http.StatusOK, w.decide(id, reward.Approve, "").status)
 			require.Equal(t, reward.AwaitingApproval, w.reward(id, "").Status)
 			w.process.stop(t)

@@ -27,7 +27,7 @@ func TestTopology(t *testing.T) {
 		Database: server.Database(t), TeamKeys: ", payouts_per_minute: 60000",
 		More: "temporal: {deployment: rewards}", CheckEvery: time.Second, RetryEvery: time.Second,
 	})
-	temporal := spec{NoAPI: true, NoWorker: true, Engine: server.URL("temporal"), TemporalPort: closedPort(t)}
+	temporal := spec{NoAPI: true, NoWorker: true, Engine: server.URL("temporal"), TemporalPort: laterPort(t)}
 	engine := w.start(temporal)
 	api := spec{Temporal: engine.Temporal, NoWorker: true, DrainFor: 3 * time.Second}
 	work := spec{Temporal: engine.Temporal, NoAPI: true, Build: "one"}

@@ -31,7 +31,7 @@ func TestMemoryWhileManyWait(t *testing.T) {
 		n = 10_000
 	}
 	program := build(t, nil) // The lean one: the test's own holds a server.
-	address := fmt.Sprintf("127.0.0.1:%d", closedPort(t))
+	address := fmt.Sprintf("127.0.0.1:%d", laterPort(t))
 	w := newWorld(t, settings{Policy: "  - {when: 'true', then: ask, approvals: 1}\n", Listen: address})
 	w.start(spec{NoAPI: true, NoWorker: true})
 	work := startLean(t, w, program, "worker", "worker.started")

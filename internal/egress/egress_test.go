@@ -19,6 +19,7 @@ import (
 
 	"github.com/rewardflow/rewardflow/internal/egress"
 	"github.com/rewardflow/rewardflow/internal/fault"
+	"github.com/rewardflow/rewardflow/internal/silentport"
 )
 
 const patience = 20 * time.Second
@@ -55,15 +56,6 @@ func serve(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	return server
 }
 
-// closedPort returns an address on which nobody listens.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	return listener.Addr().String()
-}
-
 // rawServer answers every connection by f and closes it.
 func rawServer(t *testing.T, f func(net.Conn)) string {
 	t.Helper()
@@ -97,7 +89,7 @@ func TestWhatNeverReachedTheOtherSideIsUnavailable(t *testing.T) {
 	t.Parallel()
 
 	client := egress.NewClient(egress.Options{Timeout: patience})
-	requireFault(t, post(t, client, "http://"+closedPort(t)+"/secret-path"),
+	requireFault(t, post(t, client, "http://"+silentport.Address(t)+"/secret-path"),
 		fault.Unavailable, "cannot connect: connection refused")
 
 	// Which of the two it is depends on whether this machine has a name server.
@@ -110,7 +102,7 @@ func TestWhatNeverReachedTheOtherSideIsUnavailable(t *testing.T) {
 
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	requireFault(t, postWith(cancelled, t, client, "http://"+closedPort(t), nil),
+	requireFault(t, postWith(cancelled, t, client, "http://"+silentport.Address(t), nil),
 		fault.Unavailable, "cannot connect: the call was cancelled")
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rewardflow/rewardflow/internal/fault"
 	"github.com/rewardflow/rewardflow/internal/payout"
+	"github.com/rewardflow/rewardflow/internal/silentport"
 )
 
 func keyIsShortASCII(t *testing.T, b *bench) {
@@ -140,7 +141,7 @@ func lookupWithoutAnAnswerCannotTell(t *testing.T, b *bench) {
 		require.Equal(t, payout.CannotTell, found.Answer, "%s: %s", name, found.Detail)
 	}
 	b.proxy.breakAll(nil)
-	gone := b.Connect(t, closedPort(t), patience).Lookup(t.Context(), req)
+	gone := b.Connect(t, "http://"+silentport.Address(t), patience).Lookup(t.Context(), req)
 	require.Equal(t, payout.CannotTell, gone.Answer, gone.Detail)
 }
 
@@ -225,7 +226,7 @@ func cancelledContextIsUnknown(t *testing.T, b *bench) {
 
 func refusedConnectionIsNotSent(t *testing.T, b *bench) {
 	req := b.prepare(t)
-	out := b.Connect(t, closedPort(t), patience).Send(t.Context(), req)
+	out := b.Connect(t, "http://"+silentport.Address(t), patience).Send(t.Context(), req)
 	b.requireSound(t, out)
 	require.Equal(t, payout.ClassNotSent, out.Class, out.Detail)
 	require.Equal(t, fault.Unavailable, out.Kind)
