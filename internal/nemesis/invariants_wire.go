@@ -2,6 +2,7 @@ package nemesis
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -76,11 +77,21 @@ func (e *evidence) keyOf(number int64) string {
 	return ""
 }
 
-// noIssues judges the records that FirstPromoter gave up. Deliveries that
-// reached no process, and those that one answered 503 while its disk was full,
-// are not held against it.
+// noIssues judges the records that FirstPromoter gave up.
 func noIssues(e *evidence) (broken []Broken) {
-	errorsOf := map[reward.ID][]fact{}
+	given := e.givenUp()
+	for _, id := range slices.Sorted(maps.Keys(given)) {
+		if e.reached(given[id]) {
+			broken = append(broken, Broken{Reward: id, Why: "FirstPromoter gave it up after eight errors, some of which rewardflow answered"})
+		}
+	}
+	return broken
+}
+
+// givenUp returns what FirstPromoter gave up, each with the eight errors in a row
+// after which it did.
+func (e *evidence) givenUp() map[reward.ID][]fact {
+	errorsOf, given := map[reward.ID][]fact{}, map[reward.ID][]fact{}
 	for _, f := range e.facts {
 		if f.Kind != "answered" || f.ID == 0 || e.forged(f.Delivery) {
 			continue
@@ -90,15 +101,17 @@ func noIssues(e *evidence) (broken []Broken) {
 			continue
 		}
 		errorsOf[f.ID] = append(errorsOf[f.ID], f)
-		if len(errorsOf[f.ID]) != 8 {
-			continue
-		}
-		reached := slices.ContainsFunc(errorsOf[f.ID], func(f fact) bool { return f.Answer != 0 && !e.diskWasFull(f.At) })
-		if reached {
-			broken = append(broken, Broken{Reward: f.ID, Why: "FirstPromoter gave it up after eight errors, some of which rewardflow answered"})
+		if len(errorsOf[f.ID]) == 8 {
+			given[f.ID] = errorsOf[f.ID]
 		}
 	}
-	return broken
+	return given
+}
+
+// reached reports whether a process answered one of these errors. A 503 while its
+// disk was full is not held against it.
+func (e *evidence) reached(failed []fact) bool {
+	return slices.ContainsFunc(failed, func(f fact) bool { return f.Answer != 0 && !e.diskWasFull(f.At) })
 }
 
 func (e *evidence) diskWasFull(at time.Time) bool {

@@ -82,11 +82,16 @@ func (w *world) judge(ctx context.Context, e *evidence, moving []reward.ID) map[
 	return why
 }
 
-// neverOurs reports whether a reward was completed by hand before one of its
-// events was answered 2xx: nobody will send another, and nobody owes anything.
+// neverOurs reports whether a reward was completed by hand, or given up by
+// FirstPromoter because no process could be reached, before one of its events was
+// answered 2xx: nobody will send another, and nobody owes anything before then.
 func (e *evidence) neverOurs(id reward.ID) bool {
+	if slices.ContainsFunc(e.wire, func(d delivery) bool { return d.Reward == id && d.Answer/100 == 2 }) {
+		return false
+	}
 	byHand := slices.ContainsFunc(e.facts, func(f fact) bool { return f.ID == id && f.By == "hand" })
-	return byHand && !slices.ContainsFunc(e.wire, func(d delivery) bool { return d.Reward == id && d.Answer/100 == 2 })
+	failed, givenUp := e.givenUp()[id]
+	return byHand || givenUp && !e.reached(failed)
 }
 
 // follow looks at one reward, and has people decide what the schedule wants

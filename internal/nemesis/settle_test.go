@@ -45,3 +45,34 @@ func TestRestIsJudgedByAFreshLook(t *testing.T) {
 	require.Equal(t, "rewardflow does not know it", e.late[5])
 	require.Len(t, why, 4)
 }
+
+// What FirstPromoter gave up while nobody could be reached is not looked for.
+func TestNobodyOwesWhatFirstPromoterCouldNotTell(t *testing.T) {
+	t.Parallel()
+
+	for name, c := range map[string]struct {
+		errors []int // What was answered; 0 is nothing.
+		told   bool
+		never  bool
+	}{
+		"given up, and nothing was there":  {errors: make([]int, 8), never: true},
+		"not given up yet":                 {errors: make([]int, 7)},
+		"given up, and a process answered": {errors: []int{0, 0, 0, 500, 0, 0, 0, 0}},
+		"given up after it was taken over": {errors: make([]int, 8), told: true},
+		"the eighth error after an answer": {errors: []int{0, 0, 0, 202, 0, 0, 0, 0, 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			e := &evidence{}
+			for n, answer := range c.errors {
+				e.facts = append(e.facts, fact{Kind: "answered", ID: 1, Delivery: n, Answer: answer})
+			}
+			if c.told {
+				e.wire = []delivery{{Reward: 1, Answer: http.StatusAccepted}}
+			}
+			require.Equal(t, c.never, e.neverOurs(1))
+			require.False(t, e.neverOurs(2), "nothing was said of it")
+		})
+	}
+}
