@@ -2,7 +2,6 @@ package nemesis
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -79,19 +78,23 @@ func (e *evidence) keyOf(number int64) string {
 
 // noIssues judges the records that FirstPromoter gave up.
 func noIssues(e *evidence) (broken []Broken) {
-	given := e.givenUp()
-	for _, id := range slices.Sorted(maps.Keys(given)) {
-		if e.reached(given[id]) {
-			broken = append(broken, Broken{Reward: id, Why: "FirstPromoter gave it up after eight errors, some of which rewardflow answered"})
+	for _, g := range e.givenUp() {
+		if e.reached(g.errors) {
+			broken = append(broken, Broken{Reward: g.reward, Why: "FirstPromoter gave it up after eight errors, some of which rewardflow answered"})
 		}
 	}
 	return broken
 }
 
-// givenUp returns what FirstPromoter gave up, each with the eight errors in a row
+// givenUp is a reward that FirstPromoter gave up, with the eight errors in a row
 // after which it did.
-func (e *evidence) givenUp() map[reward.ID][]fact {
-	errorsOf, given := map[reward.ID][]fact{}, map[reward.ID][]fact{}
+type givenUp struct {
+	reward reward.ID
+	errors []fact
+}
+
+func (e *evidence) givenUp() (all []givenUp) {
+	errorsOf := map[reward.ID][]fact{}
 	for _, f := range e.facts {
 		if f.Kind != "answered" || f.ID == 0 || e.forged(f.Delivery) {
 			continue
@@ -102,10 +105,10 @@ func (e *evidence) givenUp() map[reward.ID][]fact {
 		}
 		errorsOf[f.ID] = append(errorsOf[f.ID], f)
 		if len(errorsOf[f.ID]) == 8 {
-			given[f.ID] = errorsOf[f.ID]
+			all = append(all, givenUp{f.ID, errorsOf[f.ID]})
 		}
 	}
-	return given
+	return all
 }
 
 // reached reports whether a process answered one of these errors. A 503 while its

@@ -33,7 +33,8 @@ const (
 func (w *world) settle(ctx context.Context, e *evidence) error {
 	began := time.Now()
 	e.shows, e.late, e.stuck = map[reward.ID]detail{}, map[reward.ID]string{}, map[reward.ID]string{}
-	open := slices.DeleteFunc(e.rewards(), e.neverOurs)
+	never := e.neverOurs()
+	open := slices.DeleteFunc(e.rewards(), func(id reward.ID) bool { return never[id] })
 	var judged bool
 	for ctx.Err() == nil {
 		why := w.round(ctx, e, open)
@@ -82,16 +83,27 @@ func (w *world) judge(ctx context.Context, e *evidence, moving []reward.ID) map[
 	return why
 }
 
-// neverOurs reports whether a reward was completed by hand, or given up by
-// FirstPromoter because no process could be reached, before one of its events was
+// neverOurs returns the rewards that were completed by hand, or given up by
+// FirstPromoter because no process could be reached, before one of their events was
 // answered 2xx: nobody will send another, and nobody owes anything before then.
-func (e *evidence) neverOurs(id reward.ID) bool {
-	if slices.ContainsFunc(e.wire, func(d delivery) bool { return d.Reward == id && d.Answer/100 == 2 }) {
-		return false
+func (e *evidence) neverOurs() map[reward.ID]bool {
+	never := map[reward.ID]bool{}
+	for _, f := range e.facts {
+		if f.By == "hand" {
+			never[f.ID] = true
+		}
 	}
-	byHand := slices.ContainsFunc(e.facts, func(f fact) bool { return f.ID == id && f.By == "hand" })
-	failed, givenUp := e.givenUp()[id]
-	return byHand || givenUp && !e.reached(failed)
+	for _, g := range e.givenUp() {
+		if !e.reached(g.errors) {
+			never[g.reward] = true
+		}
+	}
+	for _, d := range e.wire {
+		if d.Answer/100 == 2 {
+			delete(never, d.Reward)
+		}
+	}
+	return never
 }
 
 // follow looks at one reward, and has people decide what the schedule wants

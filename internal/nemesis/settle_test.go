@@ -71,8 +71,8 @@ func TestNobodyOwesWhatFirstPromoterCouldNotTell(t *testing.T) {
 			if c.told {
 				e.wire = []delivery{{Reward: 1, Answer: http.StatusAccepted}}
 			}
-			require.Equal(t, c.never, e.neverOurs(1))
-			require.False(t, e.neverOurs(2), "nothing was said of it")
+			require.Equal(t, c.never, e.neverOurs()[1])
+			require.False(t, e.neverOurs()[2], "nothing was said of it")
 		})
 	}
 }
