@@ -93,8 +93,8 @@ func measure(ctx context.Context, o contest.Options, a contest.Arrivals, sizes [
 			if err != nil {
 				return fmt.Errorf("with a past of %d: %w", past, err)
 			}
-			accepted, fulfilled, p99 := raced(s.Rounds)
-			fmt.Fprintf(out, "%d\t%.0f\t%.1f\t%s\t%s\t%s\t%s\t%s\t%v\t%d\n", past, accepted, fulfilled, short(p99),
+			raced := contest.Sum(s.Rounds)
+			fmt.Fprintf(out, "%d\t%.0f\t%.1f\t%s\t%s\t%s\t%s\t%s\t%v\t%d\n", past, raced.Accepted, raced.Fulfilled, short(raced.P99),
 				short(s.Quantile(0.5)), short(s.Quantile(0.99)), short(s.Quantile(0.999)), short(s.Quantile(1)), s.Answers, s.Memory>>20)
 			if err := out.Flush(); err != nil {
 				return err
@@ -102,21 +102,6 @@ func measure(ctx context.Context, o contest.Options, a contest.Arrivals, sizes [
 		}
 	}
 	return nil
-}
-
-// raced returns the medians of the rounds, and the p99 of all their answers.
-func raced(rounds []contest.Round) (accepted, fulfilled float64, p99 time.Duration) {
-	var (
-		rates, ends []float64
-		answers     []time.Duration
-	)
-	for _, round := range rounds {
-		rates, ends, answers = append(rates, round.Accepted), append(ends, round.Fulfilled), append(answers, round.Answers...)
-	}
-	slices.Sort(rates)
-	slices.Sort(ends)
-	slices.Sort(answers)
-	return rates[len(rates)/2], ends[len(ends)/2], answers[len(answers)*99/100]
 }
 
 func short(d time.Duration) string { return d.Round(100 * time.Microsecond).String() }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,36 @@ type Round struct {
 	Accepted, Fulfilled float64
 	// Answers is how long each answer took.
 	Answers []time.Duration
+}
+
+// Figures are what rounds come to.
+type Figures struct {
+	// Accepted and Fulfilled are the medians, in rewards a second; of Fulfilled
+	// there are the slowest and the quickest round as well.
+	Accepted, Fulfilled, Slowest, Quickest float64
+	// P50 and P99 are of the answers of all rounds.
+	P50, P99 time.Duration
+}
+
+// Sum returns the figures of rounds; zeros where none had an answer.
+func Sum(rounds []Round) Figures {
+	var accepted, fulfilled []float64
+	var answers []time.Duration
+	for _, round := range rounds {
+		accepted, fulfilled = append(accepted, round.Accepted), append(fulfilled, round.Fulfilled)
+		answers = append(answers, round.Answers...)
+	}
+	if len(answers) == 0 {
+		return Figures{}
+	}
+	slices.Sort(accepted)
+	slices.Sort(fulfilled)
+	slices.Sort(answers)
+	return Figures{
+		Accepted: accepted[len(accepted)/2], Fulfilled: fulfilled[len(fulfilled)/2],
+		Slowest: fulfilled[0], Quickest: fulfilled[len(fulfilled)-1],
+		P50: answers[len(answers)/2], P99: answers[(len(answers)-1)*99/100],
+	}
 }
 
 // Cost is what a reward costs, and what the process takes.

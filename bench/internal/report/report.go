@@ -8,7 +8,6 @@ import (
 	_ "embed"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"text/template"
 	"time"
@@ -87,26 +86,11 @@ func newRow(result contest.Result) Row {
 		Title: c.Title, Skipped: result.Skipped, cost: result.Cost, killed: result.Kills,
 		ours: c.Peer == "", postgres: c.Postgres, safe: result.Kills == nil || result.Kills.Lost == 0 && result.Kills.PaidTwice == 0,
 	}
-	var accepted, fulfilled []float64
-	var answers []time.Duration
-	for _, round := range result.Rounds {
-		accepted, fulfilled = append(accepted, round.Accepted), append(fulfilled, round.Fulfilled)
-		answers = append(answers, round.Answers...)
-	}
-	if len(answers) == 0 {
-		return row
-	}
-	slices.Sort(answers)
-	slices.Sort(fulfilled)
-	row.accepted, row.fulfilled = median(accepted), median(fulfilled)
-	row.slowest, row.quickest = fulfilled[0], fulfilled[len(fulfilled)-1]
-	row.p50, row.p99 = answers[len(answers)/2], answers[(len(answers)-1)*99/100]
+	sum := contest.Sum(result.Rounds)
+	row.accepted, row.fulfilled = sum.Accepted, sum.Fulfilled
+	row.slowest, row.quickest = sum.Slowest, sum.Quickest
+	row.p50, row.p99 = sum.P50, sum.P99
 	return row
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
 }
 
 // Accepted and the other methods of Row are the cells of the tables.
